@@ -1,0 +1,44 @@
+"""Evidence on whether a QLoRA adapter is worth shipping, or a prompt or retrieval would do."""
+
+from harness.errors import HarnessError
+from harness.types import (
+    Adapter,
+    Data,
+    Document,
+    Generation,
+    LoraRecipe,
+    Metric,
+    Retriever,
+    Rule,
+    RuleSet,
+    Sample,
+    Score,
+    Scorer,
+    Shots,
+    Suite,
+    Task,
+    Variant,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Adapter",
+    "Data",
+    "Document",
+    "Generation",
+    "HarnessError",
+    "LoraRecipe",
+    "Metric",
+    "Retriever",
+    "Rule",
+    "RuleSet",
+    "Sample",
+    "Score",
+    "Scorer",
+    "Shots",
+    "Suite",
+    "Task",
+    "Variant",
+    "__version__",
+]

@@ -1,0 +1,99 @@
+"""The command line. Each command is a file of this package, imported when it is called.
+
+A command file ``name.py`` (with ``-`` written ``_``) defines one click command ``command``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError
+
+INTERNAL_ERROR = 70
+INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """Finds the commands by looking at the package, and imports only the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        names = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+        return sorted(name.removesuffix("_command") for name in names)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        # `import` is a keyword, so its file is import_command.py.
+        module = "import_command" if name == "import" else name
+        command: click.Command = importlib.import_module(f"harness.cli.{module}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from harness.errors import did_you_mean
+
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+@click.option("--debug", is_flag=True, envvar="HARNESS_DEBUG", help="Show tracebacks.")
+def cli(debug: bool) -> None:
+    """Is this adapter worth shipping, or would a prompt or retrieval do?"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with the exit codes of docs/architecture.md.
+
+    0 to 4 are only ever deliberate: an uncaught exception exits 70, so that a crash cannot be
+    read as HOLD (a bare Python crash exits 1).
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments or bool(os.environ.get("HARNESS_DEBUG"))
+    # Accepted anywhere on the line, as people add it to a command that has just failed.
+    arguments = [a for a in arguments if a != "--debug"]
+    if debug:
+        arguments.insert(0, "--debug")
+    try:
+        code = cli.main(args=arguments, prog_name="harness", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _say("Interrupted. What was done is kept; the same command continues.", INTERRUPTED)
+    except KeyboardInterrupt:
+        code = _say("Interrupted. What was done is kept; the same command continues.", INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except BrokenPipeError:
+        # The reader went away (`harness ... | head`); nothing is left to say to it.
+        sys.stderr.close()
+        code = 141
+    except HarnessError as error:
+        if debug:
+            traceback.print_exc()
+        code = _say(f"Error: {error}", error.exit_code)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code = _say(
+            f"Internal error: {type(error).__name__}: {error}\n"
+            "This is a defect of the harness. Run again with --debug for the traceback.",
+            INTERNAL_ERROR,
+        )
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(message, err=True)
+    return code

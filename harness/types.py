@@ -1,0 +1,379 @@
+"""The vocabulary of the harness as small frozen types.
+
+Nothing here computes; everything above it imports it. The words are those of
+``docs/architecture.md``. No third-party import, so that the command line starts fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal, Protocol, TypedDict
+
+
+class Message(TypedDict):
+    """One chat turn, in the form every chat template takes."""
+
+    role: str
+    content: str
+
+
+# --------------------------------------------------------------------------- data
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One thing to answer and what a right answer is."""
+
+    id: str
+    input: str | tuple[Message, ...]
+    targets: tuple[str, ...] = ()
+    cluster: str | None = None
+    """The document, user or template it comes from; samples of a cluster are not independent."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The input as plain text: the last user turn where the input is a conversation."""
+        if isinstance(self.input, str):
+            return self.input
+        turns = [m["content"] for m in self.input if m["role"] == "user"]
+        return turns[-1] if turns else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One passage of a corpus that a retriever may put into a prompt."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What a task is made of: the samples to evaluate on, and what variants may learn from."""
+
+    eval: tuple[Sample, ...]
+    train: tuple[Sample, ...] = ()
+    corpus: tuple[Document, ...] = ()
+
+
+# ------------------------------------------------------------------------- scorers
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What one column of scores means, so that nobody has to guess a definition."""
+
+    name: str
+    definition: str
+    higher_is_better: bool = True
+    low: float | None = 0.0
+    """Least value it can take; None: unbounded."""
+    high: float | None = 1.0
+    """Greatest value it can take; None: unbounded."""
+    binary: bool = False
+    """Takes only ``low`` and ``high``."""
+    version: str = ""
+    """Of the package (and encoder) that computes it, as ``name==version``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A value, or unscored with a reason. Unscored is neither 0 nor dropped."""
+
+    value: float | None
+    reason: str | None = None
+
+    @classmethod
+    def unscored(cls, reason: str) -> Score:
+        return cls(None, reason)
+
+
+class Scorer(Protocol):
+    """Turns predictions into scores. One scorer may give several metrics."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]: ...
+
+    def score(
+        self, predictions: Sequence[str], samples: Sequence[Sample]
+    ) -> list[Mapping[str, Score]]:
+        """One mapping (metric name to score) per prediction, in order."""
+        ...
+
+
+# ------------------------------------------------------------------------- variants
+
+Precision = Literal["fp32", "bf16", "fp16", "nf4"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shots:
+    """Solved examples from the task's training data, put in front of the question."""
+
+    k: int
+    select: Literal["fixed", "nearest"] = "fixed"
+    """``fixed``: k drawn once with the run's seed; ``nearest``: the k most similar by BM25."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retriever:
+    """Passages of the task's corpus, put in front of the question."""
+
+    kind: Literal["bm25", "dense"] = "bm25"
+    k: int = 3
+    encoder: str | None = None
+    """Model reference of the sentence encoder (``dense`` only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoraRecipe:
+    """How an adapter is made. Key names are those of PEFT and transformers."""
+
+    lora_r: int = 16
+    lora_alpha: int = 32
+    lora_dropout: float = 0.0
+    target_modules: str | tuple[str, ...] = "all-linear"
+    learning_rate: float = 2e-4
+    lr_scheduler_type: str = "cosine"
+    warmup_ratio: float = 0.03
+    num_train_epochs: float = 1.0
+    max_steps: int = -1
+    """Step budget; -1: as many as ``num_train_epochs`` needs."""
+    per_device_train_batch_size: int = 8
+    gradient_accumulation_steps: int = 2
+    gradient_checkpointing: bool = False
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    max_length: int = 1024
+    """Longest training row in tokens; a longer row stops the run, it is never cut."""
+    seed: int = 0
+    max_train_samples: int | None = None
+    """Rows per task, drawn with ``seed``; None: all."""
+    retriever: Retriever | None = None
+    """Retriever whose passages a share of the training rows carry."""
+    retriever_share: float = 0.0
+    """Share of the rows (of tasks with a corpus) that carry passages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter: a recipe to train, or a folder that holds a trained one."""
+
+    recipe: LoraRecipe | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How text is drawn from the model. ``temperature`` 0 is greedy."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    repeats: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One candidate system. Every combination of the optional parts is the same code."""
+
+    name: str
+    model: str
+    precision: Precision = "bf16"
+    system: str | None = None
+    """Overrides the tasks' own system prompts."""
+    shots: Shots | None = None
+    retriever: Retriever | None = None
+    adapter: Adapter | None = None
+    generation: Generation = Generation()
+    cost_per_1k_tokens: float | None = None
+    """Price of 1,000 tokens (in and out), in any one currency, where it is known."""
+
+
+# --------------------------------------------------------------------- task and suite
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Samples, prompt and scorers of one kind of question."""
+
+    name: str
+    data: Data | Callable[[int], Data]
+    """The data, or a function from the run's seed to the data (called when a run starts)."""
+    scorers: Sequence[Scorer | str]
+    """Scorer objects, or names that ``harness.scorers`` knows."""
+    system: str | None = None
+    prompt: str = "{input}"
+    """User turn; ``{input}`` is the sample's input."""
+    passages: str = "Use these documents to answer.\n\n{documents}\n\n{question}"
+    """User turn of variants that retrieve; ``{question}`` is the filled-in ``prompt``."""
+    max_new_tokens: int = 64
+    version: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Tasks, variants, rules: all that a run needs to know."""
+
+    name: str
+    tasks: Sequence[Task]
+    variants: Sequence[Variant]
+    rules: RuleSet | None = None
+
+
+# --------------------------------------------------------------------------- engines
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A conversation as the engine will send it."""
+
+    messages: tuple[Message, ...]
+    text: str
+    tokens: tuple[int, ...] | None = None
+    """Token ids after the chat template; None where a server does the tokenising."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion to make. ``key`` identifies it in the response cache."""
+
+    key: str
+    prompt: Prompt
+    adapter: str | None = None
+    """Folder of the adapter to apply; None: the bare base."""
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back for one request."""
+
+    key: str
+    text: str | None
+    tokens_in: int
+    tokens_out: int
+    latency_s: float
+    """Wall seconds of the batch it was made in, divided by the batch's rows."""
+    finish_reason: str
+    """``stop``, ``length`` or ``error``."""
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """Makes completions of one base model at one precision."""
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """All of the engine that can change a response: name and version, weights, precision,
+        template, device. Part of every cache key."""
+        ...
+
+    @property
+    def context_length(self) -> int: ...
+
+    def prompt(self, messages: Sequence[Message]) -> Prompt: ...
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        """Completions as they become ready, in any order; exactly one for each request."""
+        ...
+
+
+# ---------------------------------------------------------------- comparison and verdict
+
+
+class Status(str, Enum):
+    """The four words of a verdict, worst first when they are combined."""
+
+    INVALID = "INVALID"
+    HOLD = "HOLD"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    SHIP = "SHIP"
+
+
+Role = Literal["superior", "non_inferior", "guardrail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition on the candidate. What each role proves: ``docs/statistics.md``."""
+
+    metric: str
+    role: Role
+    versus: str | None = None
+    """A variant's name, or ``best``: every variant without an adapter."""
+    margin: float | None = None
+    max: float | None = None
+    min: float | None = None
+    task: str | None = None
+    slice: str | None = None
+    """A metadata key: the rule must hold in each of its values."""
+    direction: Literal["higher", "lower"] | None = None
+    alpha: float | None = None
+    advisory: bool = False
+    max_unscored: float = 0.05
+    min_samples: int = 30
+    cluster: bool = True
+    bounds: tuple[float, float] | None = None
+    """Least and greatest value of an imported metric that does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """The candidate and what it must prove."""
+
+    candidate: str
+    rules: tuple[Rule, ...]
+    alpha: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Two-sided 1 - 2*alpha interval of a mean: each bound is one-sided at alpha."""
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+    n: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """One row of the verdict; the field names are the keys of ``gate --json``."""
+
+    metric: str
+    role: Role
+    task: str | None
+    slice: str | None
+    versus: str | None
+    margin: float | None
+    alpha: float
+    ci_level: float
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+    n_unscored: int
+    status: Status
+    gating: bool
+    reason: str
+    more_samples: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """May the candidate ship, by which rules, and which variant is the best system."""
+
+    status: Status
+    recommendation: str | None
+    candidate: str | None
+    rules: tuple[RuleResult, ...] = ()
+    warnings: tuple[str, ...] = ()
