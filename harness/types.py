@@ -346,6 +346,46 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """Candidate minus reference on one metric of one task (and slice), paired by sample.
+
+    Positive is better: the sign is flipped where lower values are better.
+    """
+
+    task: str
+    metric: str
+    slice: str | None
+    candidate: str
+    versus: str
+    alpha: float
+    ci_level: float
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: int
+    """Pairs that both sides scored."""
+    n_unscored: int
+    method: str
+    """The inference method, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One variant's own value of one metric in one task."""
+
+    task: str
+    metric: str
+    variant: str
+    estimate: float | None
+    """Mean over scored samples (a quantile for latency_p50, latency_p95); None: none scored."""
+    ci_low: float | None
+    ci_high: float | None
+    ci_level: float
+    n: int
+    n_unscored: int
+
+
+@dataclass(frozen=True, slots=True)
 class RuleResult:
     """One row of the verdict; the field names are the keys of ``gate --json``."""
 
