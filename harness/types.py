@@ -278,7 +278,15 @@ class Engine(Protocol):
     @property
     def context_length(self) -> int: ...
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt: ...
+    def prompts(self, conversations: Sequence[Sequence[Message]]) -> list[Prompt]:
+        """The conversations as they will be sent, in order."""
+        ...
+
+    def prove(self, adapter: str) -> Mapping[str, Any]:
+        """Evidence that the adapter in this folder is applied, with its weights, on this base.
+
+        Raises PreflightError where it is not."""
+        ...
 
     def complete(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Completions as they become ready, in any order; exactly one for each request."""

@@ -1,0 +1,45 @@
+"""Which requests go through the model together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from harness.types import Request
+
+
+def batches(
+    requests: Sequence[Request], *, max_rows: int, max_tokens: int
+) -> Iterator[list[Request]]:
+    """Requests in batches of similar length, each of one adapter and one decoding setting.
+
+    ``max_tokens`` bounds rows x (longest prompt + new tokens), the size of the padded key-value
+    cache. The longest prompts come first, so that a batch that does not fit shows at once and an
+    estimate of the time left errs on the safe side. A request alone over the bound gets a batch
+    of its own.
+    """
+    groups: dict[tuple[object, ...], list[Request]] = defaultdict(list)
+    for request in requests:
+        groups[decoding(request)].append(request)
+    for group in groups.values():
+        group.sort(key=lambda r: (-prompt_length(r), r.key))
+        batch: list[Request] = []
+        width = 0
+        for request in group:
+            width = width or prompt_length(request) + request.max_new_tokens
+            if batch and (len(batch) >= max_rows or (len(batch) + 1) * width > max_tokens):
+                yield batch
+                batch, width = [], prompt_length(request) + request.max_new_tokens
+            batch.append(request)
+        if batch:
+            yield batch
+
+
+def decoding(request: Request) -> tuple[object, ...]:
+    """What the rows of one batch share."""
+    return (request.adapter, request.max_new_tokens, request.temperature, request.top_p)
+
+
+def prompt_length(request: Request) -> int:
+    """Prompt length in tokens."""
+    return len(request.prompt.tokens or ())
