@@ -35,9 +35,11 @@ def require_torch() -> Any:
 def quiet() -> None:
     """Silence the libraries' own progress bars and advice; ours is the one that is shown."""
     import logging
+    import warnings
 
     import transformers
 
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
@@ -147,6 +149,18 @@ def encode(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
         return []
     ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     return ids
+
+
+def end_tokens(folder: Path, tokenizer: Any) -> frozenset[int]:
+    """Token ids that end an answer, by the model's generation settings and its tokenizer."""
+    from transformers import GenerationConfig
+
+    try:
+        listed = GenerationConfig.from_pretrained(str(folder)).eos_token_id
+    except OSError:
+        listed = None
+    ids = listed if isinstance(listed, list) else [listed]
+    return frozenset(i for i in [*ids, tokenizer.eos_token_id] if i is not None)
 
 
 def versions() -> dict[str, str]:

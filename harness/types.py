@@ -152,6 +152,8 @@ class LoraRecipe:
     seed: int = 0
     max_train_samples: int | None = None
     """Rows per task, drawn with ``seed``; None: all."""
+    precision: Precision = "nf4"
+    """Of the base while training; ``nf4`` makes it QLoRA."""
     retriever: Retriever | None = None
     """Retriever whose passages a share of the training rows carry."""
     retriever_share: float = 0.0

@@ -192,6 +192,7 @@ class LocalEngine:
                 top_p=None,
                 top_k=None,
                 pad_token_id=self.tokenizer.pad_token_id,
+                eos_token_id=sorted(self._end_tokens),
                 **options,
             )
         seconds = (time.perf_counter() - started) / len(batch)
@@ -225,9 +226,7 @@ class LocalEngine:
 
     @cached_property
     def _end_tokens(self) -> frozenset[int]:
-        ends = self._model.generation_config.eos_token_id
-        listed = ends if isinstance(ends, list) else [ends]
-        return frozenset(t for t in [*listed, self.tokenizer.eos_token_id] if t is not None)
+        return models.end_tokens(self.folder, self.tokenizer)
 
     @cached_property
     def _model(self) -> Any:

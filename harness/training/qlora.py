@@ -1,0 +1,203 @@
+"""LoRA on a (by default 4-bit) base: QLoRA, Dettmers et al. 2023, arXiv:2305.14314."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import fingerprints, models
+from harness.errors import PreflightError
+from harness.training import preflights
+from harness.training.rows import Example, Row, build_rows
+from harness.types import LoraRecipe
+
+CARD = "harness.json"
+_DONE = "whole"
+"""Marks a checkpoint that was written to its end; the libraries leave half ones when killed."""
+
+Progress = Callable[[int, int, float | None], None]
+"""Called with (step, steps in all, loss)."""
+
+
+def adapter_fingerprint(
+    recipe: LoraRecipe, examples: Sequence[Example], *, identity: dict[str, str]
+) -> str:
+    """Name of the adapter that these ingredients make.
+
+    ``identity``: base weights, template, device and library versions.
+    """
+    rows = [[e.id, list(e.prompt.tokens or ()), e.completion] for e in examples]
+    return fingerprints.of(
+        {"recipe": recipe, "rows": rows, "identity": identity, "packages": models.versions()}
+    )
+
+
+def train(
+    recipe: LoraRecipe,
+    examples: Sequence[Example],
+    *,
+    base: Path,
+    identity: dict[str, str],
+    out: Path,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train an adapter into the folder ``out`` and return its card (also kept as harness.json).
+
+    ``identity`` must hold ``weights_sha256`` and ``template_sha256``; they bind the adapter to
+    its base and prompt template. A run that was killed continues from its last whole checkpoint.
+    Raises PreflightError where a check fails; nothing is left in ``out`` then.
+    """
+    models.require_torch()
+    import torch
+
+    if not examples:
+        raise PreflightError("There are no training rows. Give a task training data.")
+    device = models.pick_device(device)
+    tokenizer = models.load_tokenizer(base)
+    tokenizer.padding_side = "right"
+    ends = models.end_tokens(base, tokenizer)
+    rows = build_rows(examples, tokenizer, ends, recipe.max_length)
+    torch.manual_seed(recipe.seed)
+    model = _lora(models.load_base(base, recipe.precision, device), recipe)
+    probe = preflights.tensors(rows[:2], tokenizer.pad_token_id, model.device)
+    checks: dict[str, Any] = {
+        "gradient_error_after_evaluation": preflights.gradient_parity(model, probe),
+        "end_token_in_labels": all(r.labels[-1] in ends for r in rows),
+        "rows_in": len(examples),
+    }
+    work = out.with_name(out.name + ".partial")
+    started = time.perf_counter()
+    trainer = _trainer(model, tokenizer, rows, recipe, work, device, progress)
+    checks["rows_trained"] = len(trainer.train_dataset)
+    if checks["rows_trained"] != len(examples):
+        raise PreflightError(
+            f"{len(examples)} training rows went in, {checks['rows_trained']} would be trained."
+        )
+    resumed = _last_whole_checkpoint(work)
+    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    history = trainer.state.log_history
+    losses = [(int(h["step"]), float(h["loss"])) for h in history if "loss" in h]
+    preflights.finite_losses(losses)
+    checks["max_logit_change"] = preflights.logit_change(model, probe)
+    card = {
+        "base_sha256": identity["weights_sha256"],
+        "template_sha256": identity["template_sha256"],
+        "recipe": fingerprints.plain(recipe),
+        "loss": losses,
+        "steps": trainer.state.global_step,
+        "rows": len(rows),
+        "tokens": sum(len(r.input_ids) for r in rows),
+        "seconds": round(time.perf_counter() - started, 1),
+        "resumed_at_step": int(resumed.name.split("-")[1]) if resumed else None,
+        "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "device": device,
+        "preflights": checks,
+        "packages": models.versions(),
+    }
+    _save(model, card, out, work)
+    return card
+
+
+def _lora(base: Any, recipe: LoraRecipe) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    target = recipe.target_modules
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=recipe.lora_r,
+        lora_alpha=recipe.lora_alpha,
+        lora_dropout=recipe.lora_dropout,
+        target_modules=target if isinstance(target, str) else list(target),
+    )
+    if recipe.gradient_checkpointing:
+        base.enable_input_require_grads()
+    return get_peft_model(base, config)
+
+
+def _trainer(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[Row],
+    recipe: LoraRecipe,
+    work: Path,
+    device: str,
+    progress: Progress | None,
+) -> Any:
+    from datasets import Dataset
+    from transformers import PrinterCallback
+    from trl import SFTConfig, SFTTrainer
+
+    config = SFTConfig(
+        output_dir=str(work),
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type=recipe.lr_scheduler_type,
+        # transformers 5 reads a fraction here as the ratio.
+        warmup_steps=recipe.warmup_ratio,
+        num_train_epochs=recipe.num_train_epochs,
+        max_steps=recipe.max_steps,
+        per_device_train_batch_size=recipe.per_device_train_batch_size,
+        gradient_accumulation_steps=recipe.gradient_accumulation_steps,
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        # The rows are tokenised and checked; the library must neither cut nor drop any.
+        dataset_kwargs={"skip_prepare_dataset": True},
+        max_length=None,
+        use_cpu=device == "cpu",
+        bf16=False,
+        fp16=False,
+        logging_steps=1,
+        save_steps=0.1,
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+    )
+    data = Dataset.from_list(
+        [{"input_ids": list(r.input_ids), "labels": list(r.labels)} for r in rows]
+    )
+    trainer = SFTTrainer(
+        model=model,
+        args=config,
+        train_dataset=data,
+        processing_class=tokenizer,
+        callbacks=[_callback(progress)],
+    )
+    # It prints every log line where the progress bar is off.
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _callback(progress: Progress | None) -> Any:
+    from transformers import TrainerCallback
+
+    class Report(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if progress and logs and "loss" in logs:
+                progress(state.global_step, state.max_steps, float(logs["loss"]))
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _DONE).touch()
+
+    return Report()
+
+
+def _last_whole_checkpoint(work: Path) -> Path | None:
+    whole = [p.parent for p in work.glob(f"checkpoint-*/{_DONE}")]
+    return max(whole, key=lambda p: int(p.name.split("-")[1]), default=None)
+
+
+def _save(model: Any, card: dict[str, Any], out: Path, work: Path) -> None:
+    """Adapter and card appear in ``out`` together or not at all."""
+    ready = out.with_name(out.name + ".ready")
+    shutil.rmtree(ready, ignore_errors=True)
+    model.save_pretrained(str(ready), safe_serialization=True)
+    (ready / CARD).write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+    ready.replace(out)
+    shutil.rmtree(work, ignore_errors=True)
