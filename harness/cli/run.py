@@ -1,0 +1,64 @@
+"""``harness run``: a suite goes in; a run folder, a report and a verdict come out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("suite", type=click.Path(path_type=Path))
+@click.option("--variant", "variants", multiple=True, metavar="V", help="Only these variants.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Samples per task.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of splits and draws.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run folder.  [default: runs/<suite>/<time>-<fingerprint>]",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option(
+    "--report-only", is_flag=True, help="Exit 0 for SHIP, HOLD and INCONCLUSIVE alike."
+)
+def command(
+    suite: Path,
+    variants: tuple[str, ...],
+    limit: int | None,
+    seed: int,
+    out: Path | None,
+    device: str,
+    report_only: bool,
+) -> None:
+    """Measure the variants of SUITE on the same samples and give a verdict.
+
+    Exit codes: 0 SHIP, 1 HOLD, 3 INCONCLUSIVE, 4 INVALID; 2 wrong usage, 70 an internal error,
+    130 interrupted.
+    """
+    from harness import pipeline
+    from harness.cli._progress import Terminal
+    from harness.cli._verdict import exit_code, print_verdict
+    from harness.gate import decide_run
+    from harness.report import write_report
+    from harness.store.runs import read_run
+    from harness.suites import load_suite
+
+    loaded = load_suite(suite)
+    settings = pipeline.Settings(
+        variants=variants,
+        limit=limit,
+        seed=seed,
+        out=out,
+        device=device,
+        command=["harness", *sys.argv[1:]],
+    )
+    with Terminal() as progress:
+        folder = pipeline.run(loaded, settings, progress)
+    run = read_run(folder)
+    verdict = decide_run(run)
+    report = write_report(run, Path("reports") / loaded.name / "index.html")
+    print_verdict(run, verdict)
+    click.echo(f"run     {folder}\nreport  {report}")
+    raise SystemExit(exit_code(verdict, report_only=report_only))

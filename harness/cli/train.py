@@ -1,0 +1,30 @@
+"""``harness train``: the adapters of a suite, without evaluating them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("suite", type=click.Path(path_type=Path))
+@click.option("--variant", "variants", multiple=True, metavar="V", help="Only these variants.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the data splits.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+def command(suite: Path, variants: tuple[str, ...], seed: int, device: str) -> None:
+    """Train the adapters of SUITE; one that exists for the same ingredients is kept."""
+    from harness import pipeline
+    from harness.cli._progress import Terminal
+    from harness.suites import load_suite
+
+    loaded = load_suite(suite)
+    settings = pipeline.Settings(variants=variants, seed=seed, device=device)
+    with Terminal() as progress:
+        found = pipeline.train(loaded, settings, progress)
+    for name, adapter in found.items():
+        loss = adapter.card.get("loss") or [[0, float("nan")]]
+        click.echo(
+            f"{name}: {adapter.folder}\n  sha256 {adapter.sha256}, {adapter.card.get('steps')} "
+            f"steps in {adapter.card.get('seconds')} s, loss {loss[0][1]:.3f} -> {loss[-1][1]:.3f}"
+        )

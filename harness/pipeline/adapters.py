@@ -1,0 +1,140 @@
+"""The adapter of a variant: trained once for all the same ingredients, or taken from a folder."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness import sources
+from harness.data.prompts import completion
+from harness.engines.adapters import CARD, adapter_sha256, read_card
+from harness.engines.local import LocalEngine
+from harness.pipeline.inputs import Inputs
+from harness.pipeline.progress import Progress
+from harness.pipeline.prompting import Prompter
+from harness.sources.folders import locked
+from harness.training.qlora import adapter_fingerprint, train
+from harness.training.rows import Example
+from harness.types import LoraRecipe, Sample, Variant
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An adapter that can be applied."""
+
+    folder: Path
+    sha256: str
+    card: dict[str, Any]
+    """How it was made; empty for one that was trained elsewhere."""
+
+
+def ready(
+    variant: Variant,
+    inputs: Sequence[Inputs],
+    prompter: Prompter,
+    engine: LocalEngine,
+    *,
+    base: Path,
+    progress: Progress,
+) -> Ready | None:
+    """The variant's adapter, trained now if it never was; None where it has none."""
+    adapter = variant.adapter
+    if adapter is None:
+        return None
+    if adapter.recipe is None:
+        folder = sources.fetch(str(adapter.path))
+        return Ready(folder, adapter_sha256(folder), read_card(folder))
+    recipe = adapter.recipe
+    examples = training_examples(variant, recipe, inputs, prompter, engine)
+    identity = dict(engine.identity)
+    # The precision that an adapter is evaluated at is not what made it; the recipe's is.
+    identity.pop("precision")
+    name = adapter_fingerprint(recipe, examples, identity=identity)
+    folder = sources.cache_dir() / "adapters" / name / "adapter"
+    if not (folder / CARD).is_file():
+        with locked(folder.parent, progress.say):
+            # Another process may have trained it while this one waited.
+            if not (folder / CARD).is_file():
+                _train(variant, recipe, examples, base, identity, folder, engine.device, progress)
+    card = json.loads((folder / CARD).read_text("utf-8"))
+    return Ready(folder, adapter_sha256(folder), card)
+
+
+def _train(
+    variant: Variant,
+    recipe: LoraRecipe,
+    examples: Sequence[Example],
+    base: Path,
+    identity: dict[str, str],
+    folder: Path,
+    device: str,
+    progress: Progress,
+) -> None:
+    progress.stage(f"training {variant.name} on {len(examples)} rows")
+    last = 0
+
+    def report(step: int, steps: int, loss: float | None) -> None:
+        nonlocal last
+        if last == 0:
+            progress.stage(f"training {variant.name} on {len(examples)} rows", steps)
+        progress.advance(step - last, f"loss {loss:.3f}" if loss is not None else "")
+        last = step
+
+    train(
+        recipe,
+        examples,
+        base=base,
+        identity=identity,
+        out=folder,
+        device=device,
+        progress=report,
+    )
+
+
+def training_examples(
+    variant: Variant,
+    recipe: LoraRecipe,
+    inputs: Sequence[Inputs],
+    prompter: Prompter,
+    engine: LocalEngine,
+) -> list[Example]:
+    """Training rows of all tasks: prompts built and rendered by the code that evaluation uses."""
+    examples = []
+    for one in inputs:
+        samples = _drawn(one, recipe)
+        with_passages = _with_passages(one, recipe, samples)
+        plain = replace(variant, shots=None, retriever=None)
+        for group, seen in (
+            ([s for s in samples if s.id not in with_passages], plain),
+            (
+                [s for s in samples if s.id in with_passages],
+                replace(plain, retriever=recipe.retriever),
+            ),
+        ):
+            talks = prompter.conversations(one, seen, group)
+            rendered = engine.prompts([t.messages for t in talks])
+            examples += [
+                Example(f"{one.task.name}/{s.id}", prompt, completion(s))
+                for s, prompt in zip(group, rendered, strict=True)
+            ]
+    return sorted(examples, key=lambda e: e.id)
+
+
+def _drawn(inputs: Inputs, recipe: LoraRecipe) -> list[Sample]:
+    samples = list(inputs.data.train)
+    if recipe.max_train_samples is None or len(samples) <= recipe.max_train_samples:
+        return samples
+    rng = random.Random(f"train:{recipe.seed}:{inputs.task.name}")
+    return rng.sample(samples, recipe.max_train_samples)
+
+
+def _with_passages(inputs: Inputs, recipe: LoraRecipe, samples: Sequence[Sample]) -> set[str]:
+    if recipe.retriever is None or not inputs.data.corpus:
+        return set()
+    rng = random.Random(f"passages:{recipe.seed}:{inputs.task.name}")
+    chosen = rng.sample(samples, round(recipe.retriever_share * len(samples)))
+    return {s.id for s in chosen}

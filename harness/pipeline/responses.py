@@ -1,0 +1,125 @@
+"""Answers: from the cache where they are known, from the engine otherwise, stored at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness import fingerprints
+from harness.pipeline.inputs import Inputs
+from harness.pipeline.progress import Progress
+from harness.pipeline.prompting import Conversation
+from harness.store.cache import Cache
+from harness.types import Completion, Engine, Prompt, Request, Sample, Variant
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One answer of the run: which sample of which variant, and the request that gives it."""
+
+    inputs: Inputs
+    variant: Variant
+    sample: Sample
+    repeat: int
+    conversation: Conversation
+    request: Request
+
+
+def plan(
+    inputs: Inputs,
+    variant: Variant,
+    conversations: Sequence[Conversation],
+    *,
+    engine: Engine,
+    adapter: tuple[str, str] | None,
+    repeats: int,
+) -> list[Planned]:
+    """The requests of one variant on one task.
+
+    ``adapter``: folder and hash. With greedy decoding all repeats of a sample share one request.
+    """
+    prompts = engine.prompts([c.messages for c in conversations])
+    planned = []
+    for sample, conversation, prompt in zip(inputs.data.eval, conversations, prompts, strict=True):
+        for repeat in range(repeats):
+            request = _request(inputs, variant, prompt, engine, adapter, repeat)
+            planned.append(Planned(inputs, variant, sample, repeat, conversation, request))
+    return planned
+
+
+def _request(
+    inputs: Inputs,
+    variant: Variant,
+    prompt: Prompt,
+    engine: Engine,
+    adapter: tuple[str, str] | None,
+    repeat: int,
+) -> Request:
+    folder, sha256 = adapter or (None, None)
+    drawn = variant.generation
+    sampled = drawn.temperature > 0
+    request = Request(
+        key="",
+        prompt=prompt,
+        adapter=folder,
+        max_new_tokens=inputs.task.max_new_tokens,
+        temperature=drawn.temperature,
+        top_p=drawn.top_p if sampled else 1.0,
+        seed=drawn.seed if sampled else 0,
+    )
+    # Everything that can change the answer. A part missing here would hand one variant's
+    # answers to another, so the whole request goes in, with the adapter by content.
+    identity = {
+        "engine": engine.identity,
+        "adapter_sha256": sha256,
+        "prompt": prompt.tokens if prompt.tokens is not None else prompt.messages,
+        "max_new_tokens": request.max_new_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": request.seed,
+        "repeat": repeat if sampled else 0,
+    }
+    return replace(request, key=fingerprints.of(identity))
+
+
+def collect(
+    planned: Sequence[Planned], engine: Engine, cache: Cache, progress: Progress
+) -> dict[str, Completion]:
+    """A completion for every request key. Each new one is on disk before the next is awaited."""
+    requests = {p.request.key: p.request for p in planned}
+    known = {
+        key: Completion(key=key, **value)
+        for key, value in cache.get_many("responses", requests).items()
+    }
+    missing = [r for key, r in requests.items() if key not in known]
+    name = f"{engine.identity['precision']} answers"
+    if not missing:
+        progress.say(f"{name}: all {len(known)} known from earlier runs")
+        return known
+    progress.stage(f"{name} ({len(known)} known)", len(missing))
+    for completion in engine.complete(missing):
+        if completion.error is None:
+            cache.put("responses", completion.key, _stored(completion))
+        known[completion.key] = completion
+        progress.advance()
+    lost = requests.keys() - known.keys()
+    if lost:
+        raise RuntimeError(f"the engine gave no completion for {len(lost)} requests")
+    return known
+
+
+def _stored(completion: Completion) -> Mapping[str, Any]:
+    value: dict[str, Any] = fingerprints.plain(completion)
+    del value["key"]
+    return value
+
+
+def prove(engine: Engine, folder: str, sha256: str, cache: Cache) -> dict[str, Any]:
+    """The engine's evidence that the adapter is applied; kept, as it belongs to the weights."""
+    key = fingerprints.of({"proof": 1, "engine": engine.identity, "adapter_sha256": sha256})
+    known = cache.get_many("evidence", [key])
+    if key not in known:
+        known[key] = dict(engine.prove(folder))
+        cache.put("evidence", key, known[key])
+    return known[key]
