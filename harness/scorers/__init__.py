@@ -1,0 +1,42 @@
+"""What makes a right answer: one file a scorer.
+
+A file ``name.py`` of this package defines one public frozen dataclass, the scorer that
+``resolve("name")`` constructs. A name that cannot be a class with default options is listed in
+the file's ``PRESETS``. Nothing else has to be told: the package is looked through. A scorer may
+also say, as class attributes:
+
+- ``needs_target = False``: it looks at the prediction alone;
+- ``expensive = True``: its scores are worth keeping, under ``fingerprint(scorer)``;
+- ``prepare()``: fetches what it needs, so that a missing encoder is known before a long run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.scorers._all import fingerprint, is_expensive, needs_target, prepare, score_all
+from harness.scorers._find import classes, names, only, resolve
+
+__all__ = [
+    "fingerprint",
+    "is_expensive",
+    "names",
+    "needs_target",
+    "only",
+    "prepare",
+    "resolve",
+    "score_all",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The scorers' classes: ``from harness.scorers import ExactMatch``."""
+    if not name.startswith("_"):
+        for cls in classes().values():
+            if cls.__name__ == name:
+                return cls
+    raise AttributeError(f"module 'harness.scorers' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *(cls.__name__ for cls in classes().values())])

@@ -1,0 +1,136 @@
+"""Several scorers over the same predictions; a defect of one leaves the others standing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from harness import fingerprints
+from harness.errors import SuiteError, UsageError
+from harness.types import Metric, Sample, Score, Scorer
+
+NO_TARGET = "the sample has no target"
+NO_PREDICTION = "there is no prediction"
+
+
+def needs_target(scorer: Scorer) -> bool:
+    """Whether the scorer compares with targets; unless it says otherwise, it does."""
+    return bool(getattr(scorer, "needs_target", True))
+
+
+def is_expensive(scorer: Scorer) -> bool:
+    """Whether its scores are worth keeping."""
+    return bool(getattr(scorer, "expensive", False))
+
+
+def fingerprint(scorer: Scorer) -> str:
+    """SHA-256 of all that can change the scorer's values: the scorer's own ``fingerprint``, or
+    its metrics' definitions and versions."""
+    own = getattr(scorer, "fingerprint", None)
+    return str(own) if own is not None else fingerprints.of(list(scorer.metrics))
+
+
+def prepare(scorers: Sequence[Scorer]) -> None:
+    """Fetch what the scorers need. Raises MissingExtra and SourceError as they do."""
+    for scorer in scorers:
+        ready = getattr(scorer, "prepare", None)
+        if ready is not None:
+            ready()
+
+
+def score_all(
+    scorers: Sequence[Scorer], predictions: Sequence[str | None], samples: Sequence[Sample]
+) -> list[dict[str, Score]]:
+    """One mapping (metric name to score) per prediction, with every metric of every scorer.
+
+    A prediction that is None, a sample without targets, a scorer that raises, that returns the
+    wrong rows or an impossible value: all are unscored, with a reason that names the scorer. A
+    reason beside a value is a remark on it. Raises SuiteError where two scorers give a metric of
+    the same name but not the same meaning; lets UsageError through, as it wants a correction.
+    """
+    if len(predictions) != len(samples):
+        raise ValueError(f"{len(predictions)} predictions for {len(samples)} samples")
+    _check_names(scorers)
+    rows: list[dict[str, Score]] = [{} for _ in samples]
+    for scorer in scorers:
+        for row, scores in zip(rows, _score(scorer, predictions, samples), strict=True):
+            row.update(scores)
+    return rows
+
+
+def _check_names(scorers: Sequence[Scorer]) -> None:
+    known: dict[str, Metric] = {}
+    for metric in (m for scorer in scorers for m in scorer.metrics):
+        if known.setdefault(metric.name, metric) != metric:
+            raise SuiteError(
+                f"Two scorers give the metric '{metric.name}' with different definitions "
+                f"('{known[metric.name].definition}' and '{metric.definition}'). Keep one."
+            )
+
+
+def _score(
+    scorer: Scorer, predictions: Sequence[str | None], samples: Sequence[Sample]
+) -> list[dict[str, Score]]:
+    metrics = scorer.metrics
+    rows: list[dict[str, Score]] = []
+    asked: list[int] = []
+    given: list[str] = []
+    for i, (prediction, sample) in enumerate(zip(predictions, samples, strict=True)):
+        missing = NO_TARGET if needs_target(scorer) and not sample.targets else None
+        if prediction is None:
+            missing = NO_PREDICTION
+        else:
+            if missing is None:
+                asked.append(i)
+                given.append(prediction)
+        rows.append(_unscored(metrics, missing or ""))
+    for i, scores in zip(asked, _guarded(scorer, given, [samples[i] for i in asked]), strict=True):
+        rows[i] = scores
+    return rows
+
+
+def _guarded(
+    scorer: Scorer, predictions: Sequence[str], samples: Sequence[Sample]
+) -> list[dict[str, Score]]:
+    name, metrics = getattr(scorer, "name", type(scorer).__name__), scorer.metrics
+    if not samples:
+        return []
+    try:
+        rows = scorer.score(predictions, samples)
+        if len(rows) != len(samples):
+            why = f"{name} returned {len(rows)} rows for {len(samples)} predictions"
+        else:
+            return [{m.name: _checked(m, row, metrics, name) for m in metrics} for row in rows]
+    except UsageError:
+        raise
+    except Exception as error:
+        why = f"{name} raised {type(error).__name__}: {error}"
+    return [_unscored(metrics, why) for _ in samples]
+
+
+def _checked(
+    metric: Metric, row: Mapping[str, Score], metrics: tuple[Metric, ...], name: str
+) -> Score:
+    undeclared = sorted(set(row) - {m.name for m in metrics})
+    if undeclared:
+        return Score.unscored(f"{name} returned metrics it does not declare: {undeclared}")
+    if metric.name not in row:
+        return Score.unscored(f"{name} did not return {metric.name}")
+    score = row[metric.name]
+    if score.value is None:
+        return score if score.reason else Score.unscored(f"{name} gave no reason")
+    value = float(score.value)
+    ends = {metric.low, metric.high}
+    if (
+        not math.isfinite(value)
+        or (metric.low is not None and value < metric.low)
+        or (metric.high is not None and value > metric.high)
+        or (metric.binary and value not in ends)
+    ):
+        # The gate's bounds rest on the declared range.
+        return Score.unscored(f"{name} gave {metric.name} the impossible value {value}")
+    return Score(value, score.reason)
+
+
+def _unscored(metrics: tuple[Metric, ...], reason: str) -> dict[str, Score]:
+    return {m.name: Score.unscored(reason) for m in metrics}

@@ -1,0 +1,146 @@
+"""Names to scorers, by looking at the files of the package."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import harness.scorers as package
+from harness.errors import SuiteError, UsageError, did_you_mean
+from harness.scorers._all import fingerprint, is_expensive, needs_target, prepare
+from harness.types import Metric, Sample, Score, Scorer
+
+
+def names() -> list[str]:
+    """Every name of a scorer that ``resolve`` knows, sorted. Names of metrics work as well."""
+    presets = (name for m in _modules().values() for name in getattr(m, "PRESETS", {}))
+    return sorted([*_modules(), *presets])
+
+
+def resolve(spec: Scorer | str) -> Scorer:
+    """A scorer object as it is; the scorer of that name with its default options; or, for the
+    name of a metric (``rouge_l``), its scorer cut down to that metric.
+
+    Raises UsageError for an unknown name, with the nearest one, and SuiteError for a scorer that
+    has no default options.
+    """
+    if not isinstance(spec, str):
+        return _checked(spec)
+    if spec in _modules():
+        found: Scorer = classes()[spec]()
+        return found
+    named = _ready()
+    if spec in named:
+        return named[spec]
+    metrics = {metric.name: scorer for scorer in named.values() for metric in scorer.metrics}
+    if spec in metrics:
+        return only(metrics[spec], spec)
+    known = {*names(), *metrics}
+    raise UsageError(f"There is no scorer '{spec}'.{did_you_mean(spec, known) or _listed(known)}")
+
+
+def only(scorer: Scorer, *metrics: str) -> Scorer:
+    """The scorer, cut down to some of its metrics. Raises SuiteError for one it does not give."""
+    given = [metric.name for metric in scorer.metrics]
+    for name in metrics:
+        if name not in given:
+            raise SuiteError(
+                f"{type(scorer).__name__} has no metric '{name}'.{did_you_mean(name, given)}"
+            )
+    return _Only(scorer, metrics)
+
+
+@cache
+def classes() -> Mapping[str, Any]:
+    """File name to the one public dataclass in the file that has ``metrics`` and ``score``."""
+    found = {}
+    for name, module in _modules().items():
+        own = [
+            value
+            for key, value in vars(module).items()
+            if isinstance(value, type)
+            and is_dataclass(value)
+            and value.__module__ == module.__name__
+            and not key.startswith("_")
+            and hasattr(value, "score")
+        ]
+        if len(own) != 1:
+            raise TypeError(f"{module.__name__} must define one public scorer, has {len(own)}")
+        found[name] = own[0]
+    return found
+
+
+@cache
+def _modules() -> Mapping[str, ModuleType]:
+    files = (m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+    return {name: importlib.import_module(f"{package.__name__}.{name}") for name in sorted(files)}
+
+
+@cache
+def _ready() -> Mapping[str, Scorer]:
+    """Every named scorer that needs no option, the defaults before the presets."""
+    found: dict[str, Scorer] = {}
+    for name, cls in classes().items():
+        try:
+            found[name] = cls()
+        except SuiteError:
+            continue
+    for module in _modules().values():
+        found.update(getattr(module, "PRESETS", {}))
+    return found
+
+
+def _checked(spec: Scorer) -> Scorer:
+    if isinstance(spec, type):
+        raise SuiteError(f"A scorer must be an object: write {spec.__name__}() with parentheses.")
+    if not hasattr(spec, "metrics") or not callable(getattr(spec, "score", None)):
+        raise SuiteError(
+            f"A scorer must be a name or have 'metrics' and 'score', got {type(spec).__name__}."
+        )
+    return spec
+
+
+def _listed(known: set[str]) -> str:
+    return f" Known: {', '.join(sorted(known))}."
+
+
+@dataclass(frozen=True)
+class _Only:
+    """Some of a scorer's metrics."""
+
+    scorer: Scorer
+    wanted: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return type(self.scorer).__name__
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return tuple(m for m in self.scorer.metrics if m.name in self.wanted)
+
+    @property
+    def expensive(self) -> bool:
+        return is_expensive(self.scorer)
+
+    @property
+    def needs_target(self) -> bool:
+        return needs_target(self.scorer)
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.scorer)
+
+    def prepare(self) -> None:
+        prepare([self.scorer])
+
+    def score(
+        self, predictions: Sequence[str], samples: Sequence[Sample]
+    ) -> list[Mapping[str, Score]]:
+        rows = self.scorer.score(predictions, samples)
+        return [{name: row[name] for name in self.wanted} for row in rows]

@@ -1,0 +1,143 @@
+"""Finding scorers by name, running several, and what happens to one that misbehaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from harness import scorers
+from harness.errors import SuiteError, UsageError
+from harness.scorers import F1, Entities, ExactMatch, Format, Rouge, resolve, score_all
+from harness.types import Metric, Sample, Score
+
+SAMPLES = [Sample("1", "", ("a",)), Sample("2", "", ("b",)), Sample("3", "")]
+
+
+def test_names_resolve_to_scorers_and_metrics_to_a_part_of_one() -> None:
+    assert resolve("exact_match") == ExactMatch()
+    assert resolve("rouge_stem") == Rouge(stemmer=True)
+    assert [m.name for m in resolve("rouge_l").metrics] == ["rouge_l"]
+    assert [m.name for m in resolve("rouge2_stem").metrics] == ["rouge2_stem"]
+    assert resolve(F1()) == F1()
+    for name in scorers.names():
+        if name != "format":
+            assert resolve(name).metrics
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("exact_mach", "Did you mean 'exact_match'"),
+        ("format", "exactly one of regex"),
+        (ExactMatch, r"ExactMatch\(\)"),
+        (3, "'metrics' and 'score'"),
+    ],
+)
+def test_what_is_no_scorer(spec: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resolve(spec)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "exactly one"),
+        ({"regex": "a", "labels": ["a"]}, "exactly one"),
+        ({"regex": "(a"}, r"regex '\(a' is invalid"),
+        ({"labels": []}, "labels"),
+        ({"labels": "yes"}, "list of strings"),
+        ({"labels": ["yes "]}, "white space"),
+        ({"schema": {"properties": {"n": {"type": "numbr"}}}}, "properties/n/type"),
+        ({"schema": 3}, "must be an object"),
+        ({"schema": {"$schema": "https://example.org/draft"}}, "unknown draft"),
+    ],
+)
+def test_format_refuses_at_construction(options: Mapping[str, object], message: str) -> None:
+    with pytest.raises(SuiteError, match=message):
+        Format(**options)
+
+
+def test_entities_refuses_types_it_could_not_tell_apart() -> None:
+    with pytest.raises(SuiteError, match="the same"):
+        Entities(types=["PERSON", "Person"])
+    with pytest.raises(SuiteError, match="list of strings"):
+        Entities(types="PERSON")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Misbehaves as told."""
+
+    how: str
+    name: str = "Broken"
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return (Metric("broken", "for this test", binary=True, version="1"),)
+
+    def score(
+        self, predictions: Sequence[str], samples: Sequence[Sample]
+    ) -> list[Mapping[str, Score]]:
+        if self.how == "raises":
+            raise KeyError("column")
+        value = {"nan": float("nan"), "range": 1.5, "half": 0.5}.get(self.how, 1.0)
+        row = {"other" if self.how == "undeclared" else "broken": Score(value)}
+        rows = [{} if self.how == "missing" else row for _ in samples]
+        return rows[1:] if self.how == "short" else rows
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("raises", "KeyError"),
+        ("short", "returned 1 rows for 2"),
+        ("nan", "impossible value nan"),
+        ("range", "impossible value 1.5"),
+        ("half", "impossible value 0.5"),
+        ("missing", "did not return"),
+        ("undeclared", "does not declare"),
+    ],
+)
+def test_a_broken_scorer_is_named_and_the_others_go_on(how: str, reason: str) -> None:
+    rows = score_all([Broken(how), ExactMatch()], ["a", "a", "a"], SAMPLES)
+    assert [row["exact_match"].value for row in rows] == [1.0, 0.0, None]
+    for row in rows[:2]:
+        assert row["broken"].value is None
+        assert "Broken" in str(row["broken"].reason)
+        assert reason in str(row["broken"].reason)
+    assert "no target" in str(rows[2]["broken"].reason)
+
+
+def test_no_prediction_is_unscored_and_not_an_empty_answer() -> None:
+    rows = score_all([ExactMatch(), Format(labels=["a"])], [None, "a", "a"], SAMPLES)
+    assert [row["exact_match"].value for row in rows] == [None, 0.0, None]
+    assert [row["format"].value for row in rows] == [None, 1.0, 1.0]
+    assert "no prediction" in str(rows[0]["format"].reason)
+
+
+def test_one_name_has_one_meaning() -> None:
+    with pytest.raises(SuiteError, match="exact_match"):
+        score_all([ExactMatch(), ExactMatch(ignore_case=True)], ["a"], SAMPLES[:1])
+    assert score_all([Rouge(), resolve("rouge_l")], ["a"], SAMPLES[:1])
+
+
+def test_options_change_the_fingerprint() -> None:
+    kinds = [ExactMatch(), ExactMatch(ignore_case=True), Rouge(), Rouge(stemmer=True)]
+    kinds += [Format(regex="a"), Format(regex="b"), Format(schema={}), Format(schema=True)]
+    assert len({scorers.fingerprint(kind) for kind in kinds}) == len(kinds)
+
+
+def test_scorers_import_nothing_heavy() -> None:
+    code = (
+        "import sys, json; from harness.scorers import ExactMatch, F1, Rouge, BertScore, Format;"
+        "import harness.scorers as s; [s.resolve(n).metrics for n in ('bertscore', 'f1')];"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "transformers", "nltk", "rouge_score", "bert_score", "pandas", "numpy"}
+    assert not heavy & set(json.loads(done.stdout))
