@@ -49,9 +49,15 @@ def load_variant(path: str | Path, *, model: str | None = None, **overrides: Any
     return _variant(table, place, (file.resolve(),))
 
 
-def variant_from_dict(table: Mapping[str, Any], *, where: str = "recipe") -> Variant:
-    """The variant that ``variant_to_dict`` turned into ``table``. Raises SuiteError."""
-    return _variant(dict(table), _Place(where, Path.cwd()), ())
+def variant_from_dict(
+    table: Mapping[str, Any], *, where: str = "recipe", folder: Path | None = None
+) -> Variant:
+    """The variant that ``variant_to_dict`` turned into ``table``.
+
+    Relative paths start at ``folder`` (default: the working directory). Raises SuiteError, whose
+    message begins with ``where``.
+    """
+    return _variant(dict(table), _Place(where, folder or Path.cwd()), ())
 
 
 def variant_to_dict(variant: Variant) -> dict[str, Any]:
