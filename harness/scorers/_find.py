@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import harness.scorers as package
+from harness import fingerprints
 from harness.errors import SuiteError, UsageError, did_you_mean
 from harness.scorers._all import fingerprint, is_expensive, needs_target, prepare
 from harness.types import Metric, Sample, Score, Scorer
@@ -134,7 +135,8 @@ class _Only:
 
     @property
     def fingerprint(self) -> str:
-        return fingerprint(self.scorer)
+        # What is kept under it holds these metrics and no others.
+        return fingerprints.of([fingerprint(self.scorer), self.wanted])
 
     def prepare(self) -> None:
         prepare([self.scorer])

@@ -129,6 +129,7 @@ def test_one_name_has_one_meaning() -> None:
 def test_options_change_the_fingerprint() -> None:
     kinds = [ExactMatch(), ExactMatch(ignore_case=True), Rouge(), Rouge(stemmer=True)]
     kinds += [Format(regex="a"), Format(regex="b"), Format(schema={}), Format(schema=True)]
+    kinds += [resolve("rouge1"), resolve("rouge_l")]
     assert len({scorers.fingerprint(kind) for kind in kinds}) == len(kinds)
 
 
