@@ -1,0 +1,251 @@
+"""Run -> aligned arrays: for each task, every variant's values over the same sorted samples.
+
+The only place where samples are matched. Everything is vectorised over Arrow and numpy: a run of
+a million rows is indexed in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import RunError
+from harness.stats.intervals import Scale
+from harness.stats.mean import Codes, Floats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from harness.store.runs import Run
+
+Bools = npt.NDArray[np.bool_]
+
+COLUMNS = (
+    *("task", "sample_id", "variant", "cluster", "metadata", "input", "target", "output"),
+    *("latency_s", "tokens_in", "tokens_out", "cost"),
+)
+"""Columns of ``outputs.parquet`` that comparisons need."""
+TEXTS = ("input", "target", "cluster", "metadata", "output")
+DERIVED: Mapping[str, tuple[str, float | None]] = {
+    "latency_p50": ("latency_s", 0.5),
+    "latency_p95": ("latency_s", 0.95),
+    "tokens_in": ("tokens_in", None),
+    "tokens_out": ("tokens_out", None),
+    "cost": ("cost", None),
+}
+"""Metrics read off ``outputs.parquet``: its column, and a quantile or None for the mean."""
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What is known of one metric of one task."""
+
+    name: str
+    higher_is_better: bool | None
+    """None: imported, nobody said."""
+    scale: Scale
+    imported: bool
+    quantile: float | None = None
+    derived: bool = False
+    """Read off ``outputs.parquet``."""
+    calibrated: bool = False
+    """A judge's metric with a valid calibration."""
+
+    @property
+    def judge(self) -> bool:
+        return self.name.startswith("judge_")
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """One task of a run: V variants over S samples, sorted by id."""
+
+    name: str
+    variants: tuple[str, ...]
+    samples: pa.Array
+    """(S,) sample ids."""
+    present: Bools
+    """(V, S) the variant has an output row for the sample."""
+    touched: Bools
+    """(V, S) the variant has any row, output or score, for the sample."""
+    values: Mapping[str, Floats]
+    """Metric -> (V, S); NaN: unscored. Derived metrics included."""
+    codes: Mapping[str, Codes]
+    """Text column -> (V, S); equal codes are equal texts, -1: not known."""
+    metadata: tuple[str, ...]
+    """The JSON text of each code of ``codes["metadata"]``."""
+    infos: Mapping[str, MetricInfo]
+    expected: int | None = None
+    """Samples that the manifest of a measured run promises; None: imported."""
+
+    def row(self, variant: str) -> int:
+        return self.variants.index(variant)
+
+    @property
+    def scored_metrics(self) -> list[str]:
+        """Metrics that have scores or that the manifest promises, without the derived ones."""
+        return [name for name, info in self.infos.items() if not info.derived]
+
+
+def index(run: Run) -> dict[str, TaskData]:
+    """Every task of ``run`` by name. Raises RunError for a doubled row."""
+    outputs, scores = run.outputs, run.scores
+    variants = _names(run.manifest["variants"], outputs, scores, "variant")
+    tasks = _names(run.manifest["tasks"], outputs, scores, "task")
+    outs = _Keys(outputs, tasks, variants)
+    marks = _Keys(scores, tasks, variants)
+    return {
+        name: _task(run, name, variants, outs.of(t), marks.of(t)) for t, name in enumerate(tasks)
+    }
+
+
+def _names(listed: Mapping[str, Any], *args: Any) -> tuple[str, ...]:
+    """The manifest's names in its order, then any the tables have beside."""
+    *tables, column = args
+    found = {str(x) for t in tables for x in t[column].unique().to_pylist()}
+    return (*listed, *sorted(found - set(listed)))
+
+
+class _Keys:
+    """The rows of one table by task."""
+
+    def __init__(self, table: pa.Table, tasks: tuple[str, ...], variants: tuple[str, ...]) -> None:
+        self.table = table.append_column("_variant", [_codes_in(table["variant"], variants)])
+        self.tasks = np.asarray(_codes_in(table["task"], tasks))
+        self.single = len(tasks) == 1
+
+    def of(self, task: int) -> pa.Table:
+        return self.table if self.single else self.table.filter(self.tasks == task)
+
+
+def _codes_in(column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.index_in(column, pa.array(names, pa.string())).combine_chunks()
+
+
+def _task(
+    run: Run, name: str, variants: tuple[str, ...], outputs: pa.Table, scores: pa.Table
+) -> TaskData:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    both = pa.chunked_array(
+        [*outputs["sample_id"].chunks, *scores["sample_id"].chunks], pa.string()
+    )
+    samples = pc.unique(both)
+    samples = samples.take(pc.array_sort_indices(samples))
+    shape = (len(variants), len(samples))
+    place = _places(outputs, samples)
+    _refuse_doubled(place, outputs, run)
+    present = np.zeros(shape, bool)
+    present.flat[place] = True
+    score_place = _places(scores, samples)
+    touched = present.copy()
+    touched.flat[score_place] = True
+    codes, metadata = _texts(outputs, place, shape)
+    values = _values(scores, score_place, shape, run)
+    # A score of a sample that has no output row was not measured in this run.
+    values = {m: np.where(present, v, np.nan) for m, v in values.items()}
+    task = run.manifest["tasks"].get(name) or {}
+    imported = run.manifest.get("kind") != "run"
+    infos = _infos(task, values, imported=imported)
+    for metric in infos:
+        values.setdefault(metric, np.full(shape, np.nan))
+    for metric, (column, quantile) in DERIVED.items():
+        if metric not in infos and column in outputs.column_names:
+            values[metric] = _spread(outputs[column], place, shape)
+            infos[metric] = MetricInfo(metric, False, Scale(0.0, None), False, quantile, True)
+    expected = None if imported else task.get("n")
+    return TaskData(
+        name, variants, samples, present, touched, values, codes, metadata, infos, expected
+    )
+
+
+def _places(table: pa.Table, samples: pa.Array) -> Codes:
+    """Flat index of each row in a (V, S) array."""
+    import pyarrow.compute as pc
+
+    sample = np.asarray(pc.index_in(table["sample_id"], samples), dtype=np.int64)
+    return np.asarray(table["_variant"], dtype=np.int64) * len(samples) + sample
+
+
+def _refuse_doubled(place: Codes, table: pa.Table, run: Run, rows: Codes | None = None) -> None:
+    """``place``: of ``table``'s rows, or of those of them with these indices."""
+    counts = np.bincount(place)
+    if len(counts) and counts.max() > 1:
+        first = int(np.flatnonzero(counts[place] > 1)[0])
+        row = table.slice(first if rows is None else int(rows[first]), 1).to_pylist()[0]
+        keys = ("task", "sample_id", "variant", "metric")
+        raise RunError(
+            f"{run.path or 'The run'} has more than one row for "
+            + ", ".join(f"{k} '{row[k]}'" for k in keys if k in row)
+            + ". Measure or import again."
+        )
+
+
+def _values(scores: pa.Table, place: Codes, shape: tuple[int, int], run: Run) -> dict[str, Floats]:
+    metrics = tuple(sorted(scores["metric"].unique().to_pylist()))
+    metric = np.asarray(_codes_in(scores["metric"], metrics))
+    value = _floats(scores["value"])
+    found = {}
+    for m, name in enumerate(metrics):
+        rows = np.flatnonzero(metric == m)
+        _refuse_doubled(place[rows], scores, run, rows)
+        found[name] = np.full(shape, np.nan)
+        found[name].flat[place[rows]] = value[rows]
+    return found
+
+
+def _spread(column: pa.ChunkedArray, place: Codes, shape: tuple[int, int]) -> Floats:
+    array = np.full(shape, np.nan)
+    array.flat[place] = _floats(column)
+    return array
+
+
+def _floats(column: pa.ChunkedArray) -> Floats:
+    """NaN where null, and where not finite: no such value was measured."""
+    import pyarrow as pa
+
+    floats = np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    floats[~np.isfinite(floats)] = np.nan
+    return floats
+
+
+def _texts(
+    outputs: pa.Table, place: Codes, shape: tuple[int, int]
+) -> tuple[dict[str, Codes], tuple[str, ...]]:
+    codes: dict[str, Codes] = {}
+    metadata: tuple[str, ...] = ()
+    for column in TEXTS:
+        array = np.full(shape, -1, np.int64)
+        if column in outputs.column_names and outputs.num_rows:
+            encoded = outputs[column].dictionary_encode().combine_chunks()
+            array.flat[place] = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            if column == "metadata":
+                metadata = tuple(encoded.dictionary.to_pylist())
+        codes[column] = array
+    return codes, metadata
+
+
+def _infos(
+    task: Mapping[str, Any], values: Mapping[str, Floats], *, imported: bool
+) -> dict[str, MetricInfo]:
+    listed = task.get("metrics") or {}
+    infos = {}
+    for name in (*listed, *sorted(set(values) - set(listed))):
+        entry = listed.get(name) or {}
+        calibration = entry.get("calibration")
+        infos[name] = MetricInfo(
+            name,
+            entry.get("higher_is_better"),
+            Scale(entry.get("low"), entry.get("high"), entry.get("binary") is True),
+            imported,
+            calibrated=isinstance(calibration, dict) and calibration.get("valid") is True,
+        )
+    return infos

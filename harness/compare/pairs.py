@@ -1,0 +1,181 @@
+"""Two variants of one task, paired by sample: the values and what must match beside them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.aligned import Bools, MetricInfo, TaskData
+from harness.errors import RunError
+from harness.stats.intervals import Scale
+from harness.stats.mean import Codes, Floats
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """n pairs: every sample that either side has, sorted by id."""
+
+    candidate: Floats
+    """(n,) oriented so that higher is better; NaN: unscored, or this side lacks the sample."""
+    reference: Floats
+    scale: Scale
+    """Of the oriented values."""
+    clusters: Codes | None
+    """(n,); None: no two samples share a cluster."""
+    identical: bool | None
+    """Both sides gave the same output to every sample; None: not known."""
+    differs: tuple[str, ...]
+    """What should be the same on both sides and is not."""
+    unknown: int
+    """Pairs whose input or target one side does not tell."""
+
+    @property
+    def scored(self) -> Bools:
+        return ~np.isnan(self.candidate) & ~np.isnan(self.reference)
+
+
+def pair(
+    task: TaskData,
+    candidate: str,
+    reference: str,
+    info: MetricInfo,
+    *,
+    higher: bool = True,
+    keep: Bools | None = None,
+) -> Pairs:
+    """``candidate`` and ``reference`` on ``info``'s metric, over the samples in ``keep`` (S,)."""
+    c, r = task.row(candidate), task.row(reference)
+    either = task.touched[c] | task.touched[r]
+    at = np.flatnonzero(either if keep is None else either & keep)
+    values = task.values[info.name]
+    sign = 1.0 if higher else -1.0
+    outputs = task.codes["output"]
+    mine, theirs = outputs[c, at], outputs[r, at]
+    return Pairs(
+        sign * values[c, at],
+        sign * values[r, at],
+        info.scale if higher else info.scale.flipped(),
+        clusters_of(task, (c, r), at),
+        _identical(mine, theirs),
+        _differences(task, c, r, at),
+        _unknown(task, c, r, at),
+    )
+
+
+def own(
+    task: TaskData, variant: str, info: MetricInfo, keep: Bools | None = None
+) -> tuple[Floats, Codes | None]:
+    """One variant's values and clusters over the task's samples; one it lacks is unscored."""
+    at = np.arange(len(task.samples)) if keep is None else np.flatnonzero(keep)
+    rows = (task.row(variant), *range(len(task.variants)))
+    return task.values[info.name][task.row(variant), at], clusters_of(task, rows, at)
+
+
+def slices(task: TaskData, key: str, variants: tuple[str, ...]) -> list[tuple[str, Bools]]:
+    """``key=value`` and its samples (S,), for each value among the samples of ``variants``.
+
+    A sample's value is that of the first of ``variants`` that tells it.
+    """
+    labels, codes = _slice_codes(task, key)
+    rows = [task.row(v) for v in variants]
+    code = _first_known(codes, rows, np.arange(len(task.samples)))
+    touched = task.touched[rows].any(axis=0)
+    found = [(label, (code == i) & touched) for i, label in enumerate(labels)]
+    untold = (_not_given(key), (code == -1) & touched)
+    return [(label, mask) for label, mask in (*found, untold) if mask.any()]
+
+
+def has_key(task: TaskData, key: str) -> bool:
+    """Whether the metadata of any sample have this key."""
+    return bool(_slice_codes(task, key)[0])
+
+
+def metadata_keys(task: TaskData) -> set[str]:
+    return {key for text in task.metadata for key in _object(text)}
+
+
+def slice_conflict(task: TaskData, key: str, candidate: str, reference: str) -> str | None:
+    """Which sample has one value of ``key`` on one side and another on the other."""
+    codes = _slice_codes(task, key)[1]
+    a, b = codes[task.row(candidate)], codes[task.row(reference)]
+    return _difference(task, f"metadata '{key}'", a, b, np.arange(len(task.samples)))
+
+
+def clusters_of(task: TaskData, rows: tuple[int, ...], at: Codes) -> Codes | None:
+    """(n,) cluster codes; a sample without one is its own. None where all are their own."""
+    code = _first_known(task.codes["cluster"], list(rows), at)
+    alone = code < 0
+    code = np.where(alone, code.max(initial=-1) + 1 + np.arange(len(code)), code)
+    code = np.unique(code, return_inverse=True)[1].astype(np.int64)
+    return None if len(code) == 0 or code.max() + 1 == len(code) else code
+
+
+def _first_known(codes: Codes, rows: list[int], at: Codes) -> Codes:
+    code = np.full(len(at), -1, np.int64)
+    for row in rows:
+        code = np.where(code < 0, codes[row, at], code)
+    return code
+
+
+def _identical(mine: Codes, theirs: Codes) -> bool | None:
+    known = (mine >= 0) & (theirs >= 0)
+    if (mine[known] != theirs[known]).any():
+        return False
+    return True if known.all() else None
+
+
+def _differences(task: TaskData, c: int, r: int, at: Codes) -> tuple[str, ...]:
+    found = (
+        _difference(task, column, task.codes[column][c, at], task.codes[column][r, at], at)
+        for column in ("input", "target", "cluster")
+    )
+    return tuple(text for text in found if text)
+
+
+def _difference(task: TaskData, what: str, mine: Codes, theirs: Codes, at: Codes) -> str | None:
+    unequal = (mine >= 0) & (theirs >= 0) & (mine != theirs)
+    if not unequal.any():
+        return None
+    first = task.samples[int(at[np.flatnonzero(unequal)[0]])].as_py()
+    return f"{what} differs on {int(unequal.sum())} of {len(at)} samples, the first '{first}'"
+
+
+def _unknown(task: TaskData, c: int, r: int, at: Codes) -> int:
+    rows = np.array([c, r])[:, None]
+    told = (task.codes["input"][rows, at] >= 0) & (task.codes["target"][rows, at] >= 0)
+    return int((~told).any(axis=0).sum())
+
+
+def _slice_codes(task: TaskData, key: str) -> tuple[list[str], Codes]:
+    """Sorted labels, and (V, S) the label of each row, -1 where its metadata lack the key."""
+    labels = [_label(key, _object(text)) for text in task.metadata]
+    names = sorted({label for label in labels if label is not None})
+    place = {label: i for i, label in enumerate(names)}
+    # One entry more: the code -1 (no metadata) finds it at the end.
+    table = np.array([-1 if x is None else place[x] for x in labels] + [-1], np.int64)
+    return names, table[task.codes["metadata"]]
+
+
+def _label(key: str, metadata: dict[str, object]) -> str | None:
+    value = metadata.get(key)
+    if value is None:
+        return None
+    return f"{key}={value if isinstance(value, str) else json.dumps(value, sort_keys=True)}"
+
+
+def _not_given(key: str) -> str:
+    return f"{key} not given"
+
+
+def _object(text: str | None) -> dict[str, object]:
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise RunError(f"The column 'metadata' holds {text[:80]!r}, which is no JSON object.")
+    return value

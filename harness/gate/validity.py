@@ -1,0 +1,207 @@
+"""What a run must be for its numbers to mean something, and what to say where it just about is.
+
+A check raises ``Stop`` with the status to give and the reason; a caution is a sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.aligned import Bools, MetricInfo, TaskData
+from harness.compare.comparisons import MIN_CLUSTERS
+from harness.compare.pairs import Pairs, slice_conflict
+from harness.stats.intervals import NoInterval, Scale
+from harness.stats.mean import Codes, Floats
+from harness.types import Interval, Rule, RuleResult, Status
+
+FEW_DIFFERENCES = 10
+"""Student's t is not to be trusted where fewer pairs than this differ at all."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a rule is held: a task, all of it or a slice, and a reference (guardrail: none)."""
+
+    task: TaskData
+    versus: str | None
+    slice: str | None = None
+    key: str | None = None
+    """The metadata key of the slice."""
+    keep: Bools | None = None
+    """(S,) the samples of the slice."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a rule is decided on, whichever its role. Arrays (n,)."""
+
+    sides: tuple[Floats, ...]
+    scale: Scale
+    clusters: Codes | None
+    interval: Callable[[], Interval]
+
+    @property
+    def scored(self) -> Bools:
+        scored = np.ones(len(self.sides[0]), bool)
+        for side in self.sides:
+            scored &= ~np.isnan(side)
+        return scored
+
+
+class Stop(Exception):
+    """Ends a ruling with a status and its reason."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def check_same(place: Place, candidate: str, pairs: Pairs) -> None:
+    versus = str(place.versus)
+    differs = list(pairs.differs)
+    if place.key is not None:
+        conflict = slice_conflict(place.task, place.key, candidate, versus)
+        differs += [conflict] if conflict else []
+    if differs:
+        raise Stop(
+            Status.INVALID,
+            "the two sides did not answer the same questions: " + "; ".join(differs),
+        )
+    rows = [place.task.row(candidate), place.task.row(versus)]
+    found = int(place.task.touched[rows].any(axis=0).sum())
+    if place.task.expected is not None and found < place.task.expected:
+        raise Stop(
+            Status.INVALID,
+            f"the run says {place.task.expected} samples and these variants have {found}: "
+            "samples are lost; measure again",
+        )
+
+
+def check_information(pairs: Pairs, scored: Bools) -> None:
+    values = np.concatenate([pairs.candidate[scored], pairs.reference[scored]])
+    if values.min() == values.max() and pairs.identical is not True:
+        what = "differ" if pairs.identical is False else "are not all known"
+        raise Stop(
+            Status.INVALID,
+            f"both sides score {abs(values[0]):g} on every sample while their outputs {what}: "
+            "the metric tells nothing about them; check the scorer or use another metric",
+        )
+
+
+def check_counts(rule: Rule, row: RuleResult, place: Place) -> None:
+    total = row.n + row.n_unscored
+    small = f"the slice has {{}} samples, and 'min_samples' is {rule.min_samples}"
+    if place.slice is not None and total < rule.min_samples:
+        raise Stop(Status.INCONCLUSIVE, small.format(total))
+    if total and row.n_unscored / total > rule.max_unscored:
+        raise Stop(
+            Status.INVALID,
+            f"{row.n_unscored} of {total} samples are unscored ({row.n_unscored / total:.1%}), "
+            f"and 'max_unscored' is {rule.max_unscored:.1%}",
+        )
+    if row.n < rule.min_samples:
+        if place.slice is not None:
+            raise Stop(Status.INCONCLUSIVE, small.format(row.n))
+        raise Stop(
+            Status.INVALID, f"{row.n} scored samples, and 'min_samples' is {rule.min_samples}"
+        )
+
+
+def check_judge(rule: Rule, info: MetricInfo) -> None:
+    if info.judge and not info.calibrated and not rule.advisory:
+        raise Stop(
+            Status.INVALID,
+            "a judge's metric without a valid calibration proves nothing; calibrate the judge "
+            "against human labels, or say 'advisory = true'",
+        )
+
+
+def checked_interval(
+    evidence: Evidence, row: RuleResult, quantile: float | None = None
+) -> Interval:
+    scored, scale, clusters = evidence.scored, evidence.scale, evidence.clusters
+    _check_range(evidence.sides, scale)
+    groups = row.n if clusters is None else len(np.unique(clusters[scored]))
+    if groups < MIN_CLUSTERS and clusters is not None:
+        raise Stop(
+            Status.INVALID,
+            f"the samples come from {groups} clusters, and a cluster-robust bound needs "
+            f"{MIN_CLUSTERS}; say 'cluster = false' only if they are independent all the same",
+        )
+    if row.n_unscored and scale.span is None and quantile is None:
+        raise Stop(
+            Status.INVALID,
+            f"{row.n_unscored} samples are unscored and the metric has no known range, so nothing "
+            "bounds what they hide; score them, or give 'bounds = [least, greatest]'",
+        )
+    try:
+        interval = evidence.interval()
+    except NoInterval as error:
+        raise Stop(Status.INVALID, str(error)) from error
+    if not math.isfinite(interval.estimate) or math.isnan(interval.low + interval.high):
+        raise Stop(Status.INVALID, "the values are too large to be averaged")
+    return interval
+
+
+def _check_range(sides: tuple[Floats, ...], scale: Scale) -> None:
+    values = np.concatenate([side[~np.isnan(side)] for side in sides])
+    slack = 1e-9 * max(1.0, float(np.abs(values).max(initial=0.0)))
+    for end, outside in (
+        (scale.low, values < (scale.low or 0.0) - slack),
+        (scale.high, values > (scale.high or 0.0) + slack),
+    ):
+        if end is not None and outside.any():
+            raise Stop(
+                Status.INVALID,
+                f"the value {abs(values[outside][0]):g} lies outside the metric's range "
+                f"({abs(end):g}); give 'bounds' that hold, or correct the scorer",
+            )
+    if scale.binary and not ((values == scale.low) | (values == scale.high)).all():
+        raise Stop(Status.INVALID, "the metric is said to be binary and has other values")
+
+
+def cautions(
+    rule: Rule, candidate: str, place: Place, pairs: Pairs, row: RuleResult
+) -> tuple[str, ...]:
+    where = f"task '{place.task.name}'" + (f", {place.slice}" if place.slice else "")
+    found = []
+    if pairs.unknown and place.slice is None:
+        found.append(
+            f"{where}: the inputs and targets of {pairs.unknown} of {row.n + row.n_unscored} "
+            f"samples are not known for both '{candidate}' and '{place.versus}', so that both "
+            "answered the same questions rests on the sample ids."
+        )
+    for name, values in ((candidate, pairs.candidate), (str(place.versus), pairs.reference)):
+        known = values[pairs.scored]
+        if len(known) and known.min() == known.max():
+            found.append(
+                f"{where}: '{name}' has one and the same {rule.metric} ({abs(known[0]):g}) on "
+                "every sample. Check that it was measured and scored as meant."
+            )
+    return (*found, *cluster_caution(rule, place, row, pairs.clusters))
+
+
+def cluster_caution(
+    rule: Rule, place: Place, row: RuleResult, clusters: Codes | None = None
+) -> tuple[str, ...]:
+    if rule.cluster or (clusters is None and row.versus is not None):
+        return ()
+    return (
+        f"task '{place.task.name}': {rule.metric} is judged with 'cluster = false', as if samples "
+        "of one cluster were independent.",
+    )
+
+
+def few_differences(interval: Interval, pairs: Pairs) -> tuple[str, ...]:
+    d = (pairs.candidate - pairs.reference)[pairs.scored]
+    differ = int((d != 0).sum())
+    if interval.method != "Student's t" or differ >= FEW_DIFFERENCES:
+        return ()
+    return (
+        f"only {differ} of {len(d)} pairs differ: Student's t errs more often than alpha says when "
+        "differences are rare. Measure more samples before relying on it.",
+    )
