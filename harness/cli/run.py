@@ -40,7 +40,7 @@ def command(
     from harness import pipeline
     from harness.cli._progress import Terminal
     from harness.cli._verdict import exit_code, print_verdict
-    from harness.gate import decide_run
+    from harness.gate import decide
     from harness.report import write_report
     from harness.store.runs import read_run
     from harness.suites import load_suite
@@ -57,7 +57,7 @@ def command(
     with Terminal() as progress:
         folder = pipeline.run(loaded, settings, progress)
     run = read_run(folder)
-    verdict = decide_run(run)
+    verdict = decide(run)
     report = write_report(run, Path("reports") / loaded.name / "index.html")
     print_verdict(run, verdict)
     click.echo(f"run     {folder}\nreport  {report}")
