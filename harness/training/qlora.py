@@ -171,6 +171,11 @@ def _trainer(
     )
     # It prints every log line where the progress bar is off.
     trainer.remove_callback(PrinterCallback)
+    # TRL makes them bf16 on a quantised base, and a resumed run makes them fp32: the same
+    # ingredients would give two adapters. fp32 also keeps small updates that bf16 rounds away.
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
     return trainer
 
 

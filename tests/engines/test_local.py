@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the extra 'local' is not installed")
+
+from harness import sources
+from harness.engines import adapters
+from harness.engines.local import LocalEngine
+from harness.errors import PreflightError, SourceError
+from harness.types import Completion, Message, Request
+
+pytestmark = pytest.mark.model
+
+QUESTIONS = ["What is 2+2?", "Name a colour.", "Say hello in French, then in Spanish, please."]
+
+
+def talk(text: str) -> list[Message]:
+    return [{"role": "user", "content": text}]
+
+
+def engine_at(folder: Path, precision: str, **options: int) -> LocalEngine:
+    weights = sources.weights_sha256(folder)
+    return LocalEngine(folder, precision, weights_sha256=weights, device="cpu", **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def engine(smollm2: Path) -> LocalEngine:
+    return engine_at(smollm2, "fp32")
+
+
+@pytest.fixture(scope="module")
+def adapter(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A PEFT adapter with random, non-zero weights."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from harness import models
+
+    torch.manual_seed(0)
+    config = LoraConfig(
+        task_type="CAUSAL_LM", r=4, target_modules="all-linear", init_lora_weights=False
+    )
+    model = get_peft_model(models.load_base(smollm2, "fp32", "cpu"), config)
+    folder = tmp_path_factory.mktemp("adapter")
+    model.save_pretrained(str(folder))
+    return folder
+
+
+def ask(
+    engine: LocalEngine, adapter: Path | None = None, *, n: int = 6, **options: float
+) -> dict[str, Completion]:
+    prompts = engine.prompts([talk(q) for q in QUESTIONS])
+    folder = str(adapter) if adapter else None
+    requests = [
+        Request(str(i), p, folder, n, **options)  # type: ignore[arg-type]
+        for i, p in enumerate(prompts)
+    ]
+    return {c.key: c for c in engine.complete(requests)}
+
+
+def test_greedy_text_is_that_of_plain_generate(engine: LocalEngine, smollm2: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(smollm2)
+    model = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32)
+    got = ask(engine)
+    for i, question in enumerate(QUESTIONS):
+        ids = tokenizer.apply_chat_template(
+            talk(question), add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        out = model.generate(**ids, max_new_tokens=6, do_sample=False)
+        new = out[0, ids["input_ids"].shape[1] :]
+        assert got[str(i)].text == tokenizer.decode(new, skip_special_tokens=True)
+        assert got[str(i)].tokens_in == ids["input_ids"].shape[1]
+
+
+def test_answers_do_not_depend_on_the_batch(engine: LocalEngine, smollm2: Path) -> None:
+    alone = engine_at(smollm2, "fp32", max_rows=1)
+    for options in ({}, {"temperature": 0.9, "top_p": 0.9, "seed": 3}):
+        assert {k: c.text for k, c in ask(engine, **options).items()} == {
+            k: c.text for k, c in ask(alone, **options).items()
+        }
+
+
+def test_another_seed_samples_another_text(engine: LocalEngine) -> None:
+    one, two = (ask(engine, temperature=1.5, seed=s, n=12) for s in (1, 2))
+    assert [c.text for c in one.values()] != [c.text for c in two.values()]
+
+
+def test_an_answer_that_ends_says_so(engine: LocalEngine) -> None:
+    short, long = ask(engine, n=2)["0"], ask(engine, n=40)["0"]
+    assert (short.finish_reason, short.tokens_out) == ("length", 2)
+    assert long.finish_reason == "stop"
+    assert long.tokens_out < 40
+
+
+def test_a_prompt_beyond_the_context_is_an_error_and_is_not_cut(engine: LocalEngine) -> None:
+    prompt = engine.prompts([talk("word " * 9000)])[0]
+    (answer,) = engine.complete([Request("long", prompt)])
+    assert answer.text is None
+    assert answer.finish_reason == "error"
+    assert "8192" in (answer.error or "")
+
+
+def test_the_adapter_goes_on_and_off(engine: LocalEngine, adapter: Path) -> None:
+    before = ask(engine)
+    changed = ask(engine, adapter)
+    after = ask(engine)
+    assert [c.text for c in changed.values()] != [c.text for c in before.values()]
+    assert [c.text for c in after.values()] == [c.text for c in before.values()]
+
+
+def test_proof_names_the_weights_and_the_change(engine: LocalEngine, adapter: Path) -> None:
+    proof = engine.prove(str(adapter))
+    assert proof["adapter_sha256"] == adapters.adapter_sha256(adapter)
+    assert proof["base_sha256"] == engine.identity["weights_sha256"]
+    assert proof["max_logit_change"] > 0
+    assert proof["base_matches"] is None, "trained elsewhere: its base is not known"
+
+
+def test_an_adapter_that_changes_nothing_is_refused(
+    engine: LocalEngine, adapter: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    still = tmp_path / "still"
+    shutil.copytree(adapter, still)
+    file = still / adapters.WEIGHTS
+    save_file({k: v * (0 if "lora_B" in k else 1) for k, v in load_file(file).items()}, file)
+    with pytest.raises(PreflightError, match="changes nothing"):
+        engine.prove(str(still))
+
+
+def test_an_adapter_with_a_missing_tensor_is_refused(
+    engine: LocalEngine, adapter: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    torn = tmp_path / "torn"
+    shutil.copytree(adapter, torn)
+    tensors = load_file(torn / adapters.WEIGHTS)
+    tensors.pop(next(iter(tensors)))
+    save_file(tensors, torn / adapters.WEIGHTS)
+    with pytest.raises(PreflightError, match="not applied whole"):
+        engine.prove(str(torn))
+
+
+@pytest.mark.parametrize("key", ["base_sha256", "template_sha256"])
+def test_an_adapter_of_another_base_or_template_is_refused(
+    engine: LocalEngine, adapter: Path, tmp_path: Path, key: str
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(adapter, other)
+    (other / adapters.CARD).write_text(json.dumps({key: "0" * 64}), "utf-8")
+    with pytest.raises(PreflightError, match="trained with other"):
+        engine.prove(str(other))
+
+
+def test_pickled_adapters_are_not_loaded(tmp_path: Path) -> None:
+    (tmp_path / "adapter_model.bin").write_bytes(b"\x80\x04.")
+    (tmp_path / "adapter_config.json").write_text("{}", "utf-8")
+    with pytest.raises(SourceError, match="pickle"):
+        adapters.adapter_sha256(tmp_path)
