@@ -69,11 +69,10 @@ def attach(model: Any, folder: Path, name: str) -> Any:
 
     try:
         if isinstance(model, PeftModel):
-            model.load_adapter(str(folder), adapter_name=name, autocast_adapter_dtype=False)
+            model.load_adapter(str(folder), adapter_name=name)
         else:
-            model = PeftModel.from_pretrained(
-                model, str(folder), adapter_name=name, autocast_adapter_dtype=False
-            )
+            # By default PEFT holds the weights in fp32, so that none is rounded on loading.
+            model = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
     except (RuntimeError, ValueError) as error:
         raise PreflightError(
             f"The adapter in {folder} does not fit this base model: {error}"
