@@ -66,7 +66,7 @@ def compute_dtype(precision: Precision, device: str) -> Any:
         return torch.float16
     if device == "cuda" and not torch.cuda.is_bf16_supported():
         if precision == "bf16":
-            raise UsageError("This GPU has no bfloat16. Set precision = \"fp16\" in the variant.")
+            raise UsageError('This GPU has no bfloat16. Set precision = "fp16" in the variant.')
         return torch.float16
     return torch.bfloat16
 
@@ -81,7 +81,7 @@ def load_base(folder: Path, precision: Precision, device: str) -> Any:
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if precision == "nf4":
         if device == "mps":
-            raise UsageError("bitsandbytes has no 4-bit kernels for MPS. Use precision = \"bf16\".")
+            raise UsageError('bitsandbytes has no 4-bit kernels for MPS. Use precision = "bf16".')
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",

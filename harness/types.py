@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Literal, Protocol, TypedDict
 
 
@@ -295,10 +295,23 @@ class Engine(Protocol):
         ...
 
 
+class Encoder(Protocol):
+    """Turns texts into vectors whose dot product says how alike they are."""
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """All that can change a vector: weights, pooling, length limit, package versions."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        """float32 array of shape (len(texts), d); each row of Euclidean length 1."""
+        ...
+
+
 # ---------------------------------------------------------------- comparison and verdict
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """The four words of a verdict, worst first when they are combined."""
 
     INVALID = "INVALID"

@@ -20,9 +20,7 @@ import click
     help="Run folder.  [default: runs/<suite>/<time>-<fingerprint>]",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option(
-    "--report-only", is_flag=True, help="Exit 0 for SHIP, HOLD and INCONCLUSIVE alike."
-)
+@click.option("--report-only", is_flag=True, help="Exit 0 for SHIP, HOLD and INCONCLUSIVE alike.")
 def command(
     suite: Path,
     variants: tuple[str, ...],

@@ -131,9 +131,7 @@ class LocalEngine:
         for request in requests:
             error = self._too_long(request)
             if error:
-                yield Completion(
-                    request.key, None, prompt_length(request), 0, 0.0, "error", error
-                )
+                yield Completion(request.key, None, prompt_length(request), 0, 0.0, "error", error)
             else:
                 fitting.append(request)
         for batch in batches(fitting, max_rows=self._max_rows, max_tokens=self._max_tokens):
@@ -175,9 +173,7 @@ class LocalEngine:
         options: dict[str, Any] = {}
         if first.temperature > 0:
             seeds = [seed_of(r.key, r.seed) for r in batch]
-            options["logits_processor"] = [
-                RowwiseSampler(seeds, first.temperature, first.top_p)
-            ]
+            options["logits_processor"] = [RowwiseSampler(seeds, first.temperature, first.top_p)]
         started = time.perf_counter()
         with self._applied(first.adapter), torch.inference_mode():
             out = self._model.generate(

@@ -178,9 +178,7 @@ def _plan(
             for one in inputs:
                 talks = session.prompter.conversations(one, variant, one.data.eval)
                 pair = (str(adapter.folder), adapter.sha256) if adapter else None
-                mine += responses.plan(
-                    one, variant, talks, engine=engine, adapter=pair, repeats=k
-                )
+                mine += responses.plan(one, variant, talks, engine=engine, adapter=pair, repeats=k)
         prints = {
             **engine.identity,
             "adapter_sha256": adapter.sha256 if adapter else None,
@@ -211,9 +209,7 @@ def _scored(
         rows = scoring.score(
             mine[0].inputs.scorers, [c.text for c in done], [p.sample for p in mine], cache
         )
-        answers += [
-            record.Answer(p, c, row) for p, c, row in zip(mine, done, rows, strict=True)
-        ]
+        answers += [record.Answer(p, c, row) for p, c, row in zip(mine, done, rows, strict=True)]
         session.progress.advance(len(mine), task)
     return answers
 
@@ -223,7 +219,10 @@ def _warnings(answers: Sequence[record.Answer]) -> list[str]:
     found = []
     for what, count in (
         ("without an answer", _count(answers, lambda a: a.completion.error is not None)),
-        ("reached max_new_tokens", _count(answers, lambda a: a.completion.finish_reason == "length")),
+        (
+            "reached max_new_tokens",
+            _count(answers, lambda a: a.completion.finish_reason == "length"),
+        ),
     ):
         for (task, variant), (n, of, why) in count.items():
             reason = f" ({why})" if why else ""

@@ -45,6 +45,7 @@ def _load(task: Task, seed: int, limit: int | None) -> Inputs:
     if limit is not None:
         data = replace(data, eval=_draw(data.eval, limit, seed))
     found = tuple(scorers.resolve(s) for s in task.scorers)
+    _check_targets(task.name, data.eval, found)
     return Inputs(task, data, found, fingerprints.of(data.eval))
 
 
@@ -54,6 +55,17 @@ def _check_ids(task: str, what: str, ids: Sequence[str]) -> None:
     seen: set[str] = set()
     twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
     raise DataError(f"Task '{task}': two {what} have the id '{twice}'. Ids must be unique.")
+
+
+def _check_targets(task: str, samples: Sequence[Sample], found: Sequence[Scorer]) -> None:
+    comparing = [s for s in found if scorers.needs_target(s)]
+    without = [s.id for s in samples if not s.targets]
+    if comparing and without:
+        raise DataError(
+            f"Task '{task}': {len(without)} of {len(samples)} samples have no target (first: "
+            f"'{without[0]}'), and {comparing[0].metrics[0].name} compares with one. "
+            "Give them a target, or use scorers that need none."
+        )
 
 
 def _draw(samples: tuple[Sample, ...], limit: int, seed: int) -> tuple[Sample, ...]:

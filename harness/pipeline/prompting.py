@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import retrieval, sources
-from harness.data import prompts
+from harness.data.prompts import messages
 from harness.errors import SuiteError
 from harness.pipeline.inputs import Inputs
 from harness.types import Document, Message, Retriever, Sample, Shots, Variant
@@ -39,7 +39,7 @@ class Prompter:
         shots = self._shots(inputs, variant.shots, samples)
         return [
             Conversation(
-                prompts.messages(
+                messages(
                     inputs.task,
                     variant,
                     sample,

@@ -157,8 +157,7 @@ def _task(inputs: Inputs) -> dict[str, Any]:
         "passages": task.passages,
         "max_new_tokens": task.max_new_tokens,
         "metrics": {
-            m.name: {k: v for k, v in fingerprints.plain(m).items() if k != "name"}
-            for m in metrics
+            m.name: {k: v for k, v in fingerprints.plain(m).items() if k != "name"} for m in metrics
         },
     }
 

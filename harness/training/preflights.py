@@ -51,7 +51,7 @@ def gradient_parity(model: Any, batch: dict[str, Any]) -> float:
         raise PreflightError(
             f"Gradients after an evaluation differ from those before it by {error:.2g} (relative). "
             "A 4-bit kernel on this machine changes the weights' layout in place; training would "
-            "be silently wrong. Upgrade bitsandbytes, or train with precision = \"bf16\"."
+            'be silently wrong. Upgrade bitsandbytes, or train with precision = "bf16".'
         )
     return error
 

@@ -194,7 +194,7 @@ def test_every_output_and_score_survives_the_embedding() -> None:
         for v, variant in enumerate(index["variants"]):
             row = outputs[sample_id, variant]
             assert text["output"][v] == row["output"]
-            assert detail["prompt"][v] == row["prompt"]
+            assert text["input"].join(detail["prompt"][v]) == row["prompt"]
             assert detail["retrieved"][v] == row["retrieved"]
     at = {sample_id: i for i, sample_id in enumerate(index["ids"])}
     for row in run.scores.to_pylist():

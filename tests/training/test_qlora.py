@@ -30,9 +30,7 @@ RECIPE = LoraRecipe(
 
 @pytest.fixture(scope="module")
 def engine(smollm2: Path) -> LocalEngine:
-    return LocalEngine(
-        smollm2, "nf4", weights_sha256=sources.weights_sha256(smollm2), device="cpu"
-    )
+    return LocalEngine(smollm2, "nf4", weights_sha256=sources.weights_sha256(smollm2), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +41,7 @@ def examples(engine: LocalEngine) -> list[Example]:
 
 def train_here(engine: LocalEngine, examples: list[Example], out: Path, recipe: LoraRecipe) -> dict:  # type: ignore[type-arg]
     identity = dict(engine.identity)
-    return train(
-        recipe, examples, base=engine.folder, identity=identity, out=out, device="cpu"
-    )
+    return train(recipe, examples, base=engine.folder, identity=identity, out=out, device="cpu")
 
 
 def test_a_trained_adapter_changes_the_answers(

@@ -1,0 +1,141 @@
+"""Sentence vectors: a transformers encoder with pooling, as sentence-transformers defines it.
+
+Reimers and Gurevych, Sentence-BERT (2019). Read are the files that sentence-transformers
+writes: the length limit from ``sentence_bert_config.json``, the pooling from
+``1_Pooling/config.json``. What is not implemented is refused, never left out.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from harness.errors import MissingExtra, SourceError
+from harness.sources import weights_sha256
+
+_BATCH = 64
+
+
+class SentenceEncoder:
+    """Implements ``harness.types.Encoder``. ``device``: ``auto``, ``cpu`` or ``cuda``.
+
+    The weights are loaded with the first text. Raises SourceError for a folder that pools or
+    prompts in another way than mean or first token.
+    """
+
+    def __init__(self, folder: Path, *, device: str = "auto") -> None:
+        self._folder = folder
+        self._device = device
+        self._pooling = _pooling(folder)
+        settings = _json(folder / "sentence_bert_config.json")
+        self._limit: int | None = settings.get("max_seq_length")
+        self._lower = bool(settings.get("do_lower_case"))
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """Weights, pooling, length limit and package versions."""
+        return {
+            "encoder": "sentence-1",
+            "weights": weights_sha256(self._folder),
+            "pooling": self._pooling,
+            "max_seq_length": str(self._limit),
+            "lower": str(self._lower),
+            "transformers": version("transformers"),
+            "torch": version("torch"),
+        }
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        """float32 array of shape (len(texts), d), rows of length 1.
+
+        Warns where texts are longer than the encoder's limit: it sees their beginnings only.
+        """
+        import numpy as np
+
+        torch, tokenizer, model = self._loaded
+        limit = self._limit or min(tokenizer.model_max_length, model.config.max_position_embeddings)
+        rows = [tokenizer(self._prepared(t), truncation=False)["input_ids"] for t in texts]
+        _warn_of_cuts(sum(len(row) > limit for row in rows), len(rows), limit)
+        # Texts of like length together: padding costs as much as text.
+        order = sorted(range(len(texts)), key=lambda i: -len(rows[i]))
+        vectors = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
+        for start in range(0, len(order), _BATCH):
+            some = order[start : start + _BATCH]
+            batch = tokenizer(
+                [self._prepared(texts[i]) for i in some],
+                padding=True,
+                truncation=True,
+                max_length=limit,
+                return_tensors="pt",
+            ).to(model.device)
+            with torch.inference_mode():
+                states = model(**batch).last_hidden_state
+                pooled = self._pool(states, batch["attention_mask"].unsqueeze(-1).to(states.dtype))
+                vectors[some] = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+        return vectors
+
+    def _prepared(self, text: str) -> str:
+        # Tokenizers refuse lone surrogates, which a model's output may well hold.
+        clean = text.strip().encode("utf-8", "replace").decode("utf-8")
+        return clean.lower() if self._lower else clean
+
+    def _pool(self, states: Any, mask: Any) -> Any:
+        if self._pooling == "cls":
+            return states[:, 0]
+        return (states * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, Any]:
+        try:
+            import torch
+            from transformers import AutoModel, AutoTokenizer
+        except ImportError as error:
+            raise MissingExtra(str(error.name), "local", "A sentence encoder") from error
+        device = self._device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = AutoModel.from_pretrained(self._folder, dtype=torch.float32).to(device).eval()
+        return torch, AutoTokenizer.from_pretrained(self._folder), model
+
+
+def _pooling(folder: Path) -> str:
+    """``mean`` or ``cls``. Raises SourceError for anything else that the folder asks for."""
+    known = {"Transformer", "Pooling", "Normalize"}
+    listed = _json(folder / "modules.json")
+    for module in listed if isinstance(listed, list) else []:
+        kind = str(module.get("type")).rsplit(".", 1)[-1]
+        if kind not in known:
+            raise SourceError(f"{folder}: the encoder's module '{kind}' is not supported.")
+    if _json(folder / "config_sentence_transformers.json").get("default_prompt_name"):
+        raise SourceError(f"{folder}: an encoder with a default prompt is not supported.")
+    settings = _json(folder / "1_Pooling" / "config.json")
+    modes = {key for key, on in settings.items() if key.startswith("pooling_mode") and on is True}
+    names = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+    if not modes:
+        # As sentence-transformers does for a folder that says nothing.
+        return "mean"
+    if len(modes) > 1 or not modes <= set(names):
+        raise SourceError(f"{folder}: the pooling {sorted(modes)} is not supported.")
+    return names[modes.pop()]
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise SourceError(f"{path} is not JSON: {error}.") from error
+
+
+def _warn_of_cuts(n: int, total: int, limit: int) -> None:
+    if n:
+        warnings.warn(
+            f"{n} of {total} texts are longer than the encoder's {limit} tokens; it sees only "
+            "their beginnings. Cut the documents into shorter ones.",
+            stacklevel=3,
+        )
