@@ -108,8 +108,11 @@ def clusters_of(task: TaskData, rows: tuple[int, ...], at: Codes) -> Codes | Non
     code = _first_known(task.codes["cluster"], list(rows), at)
     alone = code < 0
     code = np.where(alone, code.max(initial=-1) + 1 + np.arange(len(code)), code)
-    code = np.unique(code, return_inverse=True)[1].astype(np.int64)
-    return None if len(code) == 0 or code.max() + 1 == len(code) else code
+    _, first, code = np.unique(code, return_index=True, return_inverse=True)
+    if len(first) == len(code):
+        return None
+    # Numbered by their first sample: sums must not depend on the order of the rows.
+    return np.argsort(np.argsort(first)).astype(np.int64)[code]
 
 
 def _first_known(codes: Codes, rows: list[int], at: Codes) -> Codes:
