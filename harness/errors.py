@@ -2,10 +2,10 @@
 
 ::
 
-    HarnessError                 exit 70   a defect of ours, unless a subclass says otherwise
-    +-- UsageError               exit 2    what the caller wrote wrong: file, key, name, option
+    HarnessError                 exit 70   a defect of ours, but for the subclasses
+    +-- UsageError               exit 2    the caller wrote it wrong: file, key, name
     |   +-- DataError                      a data file: names file and line
-    |   +-- SourceError                    a reference that cannot be resolved: missing, wrong hash, no network
+    |   +-- SourceError                    a reference: missing, wrong hash, no network
     |   +-- SuiteError                     a suite or recipe file
     |   +-- RulesError                     a rules file
     |   +-- RunError                       a folder that is no run, or one of another schema
