@@ -162,7 +162,7 @@ def _rule_row(result: RuleResult, limit: Limit | None, scale: Axis) -> Row:
         title=result.metric,
         demand=demand(result.role, result.versus, result.margin, limit),
         where=tuple(where),
-        bar=_bar(word, result.estimate, result.ci_low, result.ci_high, scale, limit, zero=signed),
+        bar=draw(word, result.estimate, result.ci_low, result.ci_high, scale, limit, zero=signed),
         estimate=number(result.estimate, signed=signed),
         interval=interval(result.ci_low, result.ci_high, signed=signed, limits=lines),
         n=_pairs(result.n, result.n_unscored),
@@ -184,16 +184,17 @@ def demand(role: Role, versus: str | None, margin: float | None, limit: Limit | 
     return f"must trail {other} by less than {plain_number(margin or 0.0)}"
 
 
-def _bar(
+def draw(
     mark: str,
     estimate: float | None,
     low: float | None,
     high: float | None,
     scale: Axis,
-    limit: Limit | None,
+    limit: Limit | None = None,
     *,
-    zero: bool,
+    zero: bool = False,
 ) -> Bar:
+    """An interval on ``scale``, with the line that decides and the zone where the rule holds."""
     line = None if limit is None else scale.at(limit[0])
     above = limit is not None and limit[1]
     # An open side runs to the edge of the picture.
@@ -286,7 +287,7 @@ def _difference_row(c: Comparison, margins: tuple[float, ...], scale: Axis) -> R
         word = "better"
     elif c.ci_high is not None and c.ci_high < 0:
         word = "worse"
-    bar = _bar(word.split()[0], c.estimate, c.ci_low, c.ci_high, scale, None, zero=True)
+    bar = draw(word.split()[0], c.estimate, c.ci_low, c.ci_high, scale, zero=True)
     return Row(
         title=c.versus,
         demand="",

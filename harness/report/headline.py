@@ -17,7 +17,7 @@ class Headline:
     recommendation: str | None
     why: str
     tally: tuple[tuple[str, int], ...]
-    """How many gating rules are proved, disproved, open and invalid; zeros left out."""
+    """How many gating rows are proved, disproved, open and invalid; zeros left out."""
     warnings: tuple[str, ...]
 
 
@@ -56,11 +56,11 @@ def _sentence(verdict: Verdict, gating: list[RuleResult]) -> str:
     who = verdict.candidate or "The candidate"
     hit = [r for r in gating if r.status is verdict.status]
     if verdict.status is Status.SHIP:
-        rules = "its one rule is" if len(hit) == 1 else f"all {len(hit)} rules are"
+        rules = "its one condition is" if len(hit) == 1 else f"all {len(hit)} conditions are"
         return f"{who} may ship: {rules} proved."
     if not gating:
         return "No rule decides, so no verdict can be given: unknown never passes a gate."
-    share = f"{len(hit)} of {count(len(gating), 'rule')} {'is' if len(hit) == 1 else 'are'}"
+    share = f"{len(hit)} of {count(len(gating), 'condition')} {'is' if len(hit) == 1 else 'are'}"
     if verdict.status is Status.HOLD:
         return f"{who} must not ship: {share} disproved ({_metrics(hit)})."
     if verdict.status is Status.INVALID:

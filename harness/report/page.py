@@ -70,7 +70,7 @@ def _context(
         for task, about in manifest["tasks"].items()
         for metric, info in ((about or {}).get("metrics") or {}).items()
     }
-    browser = samples.samples(run, rules, candidate, _first_other(verdict, own, candidate))
+    browser = samples.samples(run, rules, candidate, _rival(verdict, own, candidate))
     return {
         "version": __version__,
         "suite": str(manifest.get("suite") or "imported run"),
@@ -83,7 +83,7 @@ def _context(
         "differing": _differing(manifest, own),
         "metric_tables": variants.metric_tables(manifest, rules, summaries),
         "parts": variants.parts(manifest),
-        "uses": variants.uses(run),
+        "answers": variants.answers(run),
         "trainings": training.trainings(manifest),
         "samples": browser,
         "provenance": provenance.provenance(run),
@@ -141,11 +141,19 @@ def _unit_metrics(manifest: Mapping[str, Any]) -> dict[str, bool]:
     return found
 
 
-def _first_other(verdict: Verdict, own: Sequence[Comparison], candidate: str | None) -> str | None:
-    """The variant to hold the candidate against at first: what one would ship instead."""
-    named = [r.versus for r in verdict.rules if r.versus not in (None, "best", candidate)]
-    others = [verdict.recommendation, *named, *(c.versus for c in own)]
-    return next((v for v in others if v is not None and v != candidate), None)
+def _rival(verdict: Verdict, own: Sequence[Comparison], candidate: str | None) -> str | None:
+    """The variant to hold the candidate against at first: its hardest rival.
+
+    The recommended one; else, on the metric of the first rule, the one it beats by least.
+    """
+    if verdict.recommendation not in (None, candidate):
+        return verdict.recommendation
+    metric = next((r.metric for r in verdict.rules), None)
+    rivals = [c for c in own if metric in (None, c.metric)] or list(own)
+    known = [c for c in rivals if c.estimate is not None]
+    if known:
+        return min(known, key=lambda c: c.estimate or 0.0).versus
+    return next((c.versus for c in rivals), None)
 
 
 def _environment() -> Environment:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BLOCK_SIZE = 128
 _TEXT = ("output", "error")
-_DETAIL = ("prompt", "retrieved", "latency_s", "tokens_in", "tokens_out", "cost", "finish_reason")
+_DETAIL = ("retrieved", "latency_s", "tokens_in", "tokens_out", "cost", "finish_reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,16 @@ def _details(
     outputs: Mapping[str, list[Any]], rows: Sequence[Sequence[int | None]]
 ) -> Iterator[dict[str, Any]]:
     for places in rows:
-        yield {n: [None if i is None else outputs[n][i] for i in places] for n in _DETAIL}
+        own = {n: [None if i is None else outputs[n][i] for i in places] for n in _DETAIL}
+        yield {**own, "prompt": [None if i is None else _around_input(outputs, i) for i in places]}
+
+
+def _around_input(outputs: Mapping[str, list[Any]], i: int) -> list[str] | None:
+    """The prompt's parts between its copies of the input, which the text block holds already."""
+    prompt, text = outputs["prompt"][i], outputs["input"][i]
+    if prompt is None:
+        return None
+    return prompt.split(text) if text else [prompt]
 
 
 def _pack(value: Any) -> str:

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from harness.compare.aligned import DERIVED
 from harness.report.axis import Axis, axis
-from harness.report.forest import Bar
+from harness.report.forest import Bar, draw
 from harness.report.words import interval, number, plain_number
 from harness.types import Summary
 
 if TYPE_CHECKING:
     from harness.store.runs import Run
+
+
+UNITS = {
+    "latency_p50": "median, seconds",
+    "latency_p95": "95th percentile, seconds",
+    "tokens_in": "mean of an answer",
+    "tokens_out": "mean of an answer",
+    "cost": "mean of an answer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,7 @@ class Column:
     metric: str
     better: str
     """``higher`` or ``lower`` is better."""
+    unit: str
     definition: str
     version: str
 
@@ -38,6 +48,8 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class MetricTable:
     task: str
+    costs: bool
+    """Of latency, tokens and cost, apart from what was scored."""
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, tuple[Cell | None, ...]], ...]
     """Variant and its cells in the order of the columns; None: not measured."""
@@ -55,19 +67,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """What a variant used in a task, over its rows of outputs."""
+class Answers:
+    """What came back of a variant in a task."""
 
     task: str
     variant: str
     n: int
-    tokens_in: str
-    tokens_out: str
-    latency_p50: str
-    latency_p95: str
-    cost: str
     cut: int
-    """Answers that stopped at the token limit."""
+    """Stopped at the token limit."""
     errors: int
 
 
@@ -100,16 +107,23 @@ def metric_tables(
 ) -> list[MetricTable]:
     tasks = dict.fromkeys([*manifest["tasks"], *(s.task for s in summaries)])
     return [
-        _table(manifest, rules, task, found)
+        _table(manifest, rules, task, costs, found)
         for task in tasks
-        if (found := [s for s in summaries if s.task == task])
+        for costs in (False, True)
+        if (found := [s for s in summaries if s.task == task and _is_cost(manifest, s) is costs])
     ]
+
+
+def _is_cost(manifest: Mapping[str, Any], s: Summary) -> bool:
+    """Read off the outputs (latency, tokens, cost) rather than scored."""
+    return s.metric in DERIVED and not metric_info(manifest, s.task, s.metric)
 
 
 def _table(
     manifest: Mapping[str, Any],
     rules: Sequence[Mapping[str, Any]],
     task: str,
+    costs: bool,
     summaries: Sequence[Summary],
 ) -> MetricTable:
     cells = {(s.variant, s.metric): s for s in summaries}
@@ -128,6 +142,7 @@ def _table(
         Column(
             m,
             "lower" if lower[m] else "higher",
+            UNITS.get(m, "") if costs else "",
             str(metric_info(manifest, task, m).get("definition") or ""),
             str(metric_info(manifest, task, m).get("version") or ""),
         )
@@ -136,7 +151,7 @@ def _table(
     rows = tuple(
         (v, tuple(_cell(cells.get((v, m)), best[m], scales[m]) for m in metrics)) for v in names
     )
-    return MetricTable(task, columns, rows, summaries[0].ci_level)
+    return MetricTable(task, costs, columns, rows, summaries[0].ci_level)
 
 
 def _best(summaries: Sequence[Summary], lower: bool) -> float | None:
@@ -156,12 +171,7 @@ def _cell(s: Summary | None, best: float | None, scale: Axis) -> Cell | None:
         n=s.n,
         n_unscored=s.n_unscored,
         best=best is not None and s.estimate == best,
-        bar=Bar(
-            "plain",
-            None if s.ci_low is None else scale.at(s.ci_low),
-            None if s.estimate is None else scale.at(s.estimate),
-            None if s.ci_high is None else scale.at(s.ci_high),
-        ),
+        bar=draw("plain", s.estimate, s.ci_low, s.ci_high, scale),
     )
 
 
@@ -199,51 +209,17 @@ def _part(name: str, about: Mapping[str, Any]) -> Part:
     )
 
 
-# -------------------------------------------------------------------------------- use
-
-
-def uses(run: Run) -> list[Use]:
-    """What each variant used, a row a task and variant that has outputs."""
-    import numpy as np
-
-    table = run.outputs
-    if not table.num_rows:
-        return []
-    # Through lists: `to_numpy` of a pyarrow table imports pandas, which takes most of a second.
-    columns = {
-        name: np.array(table[name].to_pylist(), dtype=float)
-        for name in ("tokens_in", "tokens_out", "latency_s", "cost")
-    }
-    groups: dict[tuple[str, str], list[int]] = {}
-    for i, key in enumerate(zip(*(table[c].to_pylist() for c in ("task", "variant")), strict=True)):
-        groups.setdefault(key, []).append(i)
-    finish, error = table["finish_reason"].to_pylist(), table["error"].to_pylist()
-    rows = []
-    for (task, variant), where in groups.items():
-        known = {k: v[where][np.isfinite(v[where])] for k, v in columns.items()}
-        rows.append(
-            Use(
-                task,
-                variant,
-                len(where),
-                _mean(known["tokens_in"]),
-                _mean(known["tokens_out"]),
-                _quantile(known["latency_s"], 0.5),
-                _quantile(known["latency_s"], 0.95),
-                number(float(known["cost"].mean())) if known["cost"].size else "–",
-                sum(finish[i] == "length" for i in where),
-                sum(bool(error[i]) for i in where),
-            )
-        )
-    known_use = [r for r in rows if {r.tokens_in, r.latency_p50, r.cost} != {"–"}]
-    return known_use or [r for r in rows if r.cut or r.errors]
-
-
-def _mean(values: Any) -> str:
-    return f"{float(values.mean()):,.0f}" if values.size else "–"
-
-
-def _quantile(values: Any, q: float) -> str:
-    import numpy as np
-
-    return f"{number(float(np.quantile(values, q)))} s" if values.size else "–"
+def answers(run: Run) -> list[Answers]:
+    """A row a task and variant; none where the run does not tell how its answers ended."""
+    names = ("task", "variant", "finish_reason", "error")
+    counts: dict[tuple[str, str], list[int]] = {}
+    told = False
+    for task, variant, finish, error in zip(
+        *(run.outputs[name].to_pylist() for name in names), strict=True
+    ):
+        found = counts.setdefault((task, variant), [0, 0, 0])
+        found[0] += 1
+        found[1] += finish == "length"
+        found[2] += bool(error)
+        told = told or bool(finish or error)
+    return [Answers(*key, *found) for key, found in counts.items()] if told else []

@@ -34,7 +34,7 @@ def number(value: float | None, *, signed: bool = False, decimals: int | None = 
         return "–"
     size = abs(value)
     if decimals is None:
-        decimals = 3 if size < 10 else 1 if size < 1000 else 0
+        decimals = 3 if size < 10 else 1 if size < 1000 and value % 1 else 0
     text = f"{size:,.{decimals}f}"
     if size and not float(text.replace(",", "")):
         text = f"{size:.2g}"

@@ -38,15 +38,13 @@ async function detailOf(i) {
 
 // Lower-case text of every sample, built when the first search asks for it.
 let haystack = null;
+let haystackReady = false;
 
-async function searchable() {
-  if (haystack) return haystack;
-  const all = [];
-  for (let i = 0; i < data.ids.length; i++) {
-    const t = await textOf(i);
-    all.push([data.ids[i], t.input, t.target, ...t.output].filter(Boolean).join('\n').toLowerCase());
-  }
-  haystack = all;
+function searchable() {
+  haystack ??= Promise.all(data.ids.map(async (id, i) => {
+    const t = textNow(i) || (await textOf(i));
+    return [id, t.input, t.target, ...t.output].filter(Boolean).join('\n').toLowerCase();
+  })).then((texts) => { haystackReady = true; return texts; });
   return haystack;
 }
 

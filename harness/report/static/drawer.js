@@ -63,8 +63,9 @@ function answerPanel(i, v, text, detail) {
   if (text.error[v]) panel.append(make('p', 'error', 'Error: ', ...inert(text.error[v])));
   panel.append(scoreList(i, v, text), make('p', 'usage', ...inert(usage(v, detail))));
   if (detail.retrieved[v] && detail.retrieved[v] !== '[]') panel.append(passages(detail.retrieved[v]));
-  if (detail.prompt[v] !== null && detail.prompt[v] !== undefined) {
-    panel.append(make('details', '', make('summary', '', 'Prompt as sent'), textBox(detail.prompt[v], choice.query)));
+  if (detail.prompt[v]) {
+    const prompt = detail.prompt[v].join(text.input || '');
+    panel.append(make('details', '', make('summary', '', 'Prompt as sent'), textBox(prompt, choice.query)));
   }
   return panel;
 }

@@ -43,6 +43,7 @@ let turn = 0;
 async function update() {
   const mine = ++turn;
   readControls();
+  if (choice.query && !haystackReady) control('found').textContent = 'Reading the texts …';
   const texts = choice.query ? await searchable() : null;
   if (mine !== turn) return; // A later change has overtaken this one.
   const pair = choice.versus >= 0;
@@ -94,6 +95,7 @@ async function start() {
     active = 0;
     update();
   });
+  control('query').addEventListener('focus', searchable);
   startTable();
   startDrawer();
   await update();

@@ -41,10 +41,19 @@ function view(texts) {
 // The unscored come last either way: they are neither good nor bad.
 function sorted(rows) {
   const sign = choice.sort === 'worst' ? 1 : -1;
-  const by = choice.versus < 0
-    ? (i) => (data.lower[choice.metric] ? -1 : 1) * score(i, choice.candidate)
-    : difference;
-  const known = rows.filter((i) => outcome(i) !== 'unscored').map((i) => [i, by(i)]);
-  known.sort((a, b) => sign * (a[1] - b[1]) || a[0] - b[0]);
-  return [...known.map(([i]) => i), ...rows.filter((i) => outcome(i) === 'unscored')];
+  const alone = data.lower[choice.metric] ? -1 : 1;
+  const value = new Float64Array(data.ids.length);
+  const known = [];
+  const unscored = [];
+  for (const i of rows) {
+    const found = choice.versus < 0 ? score(i, choice.candidate) : difference(i);
+    if (found === null) {
+      unscored.push(i);
+    } else {
+      value[i] = sign * (choice.versus < 0 ? alone * found : found);
+      known.push(i);
+    }
+  }
+  known.sort((a, b) => value[a] - value[b] || a - b);
+  return known.concat(unscored);
 }
