@@ -15,7 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingExtra, SourceError
+from harness import models
+from harness.errors import SourceError
 from harness.sources import weights_sha256
 
 _BATCH = 64
@@ -58,7 +59,8 @@ class SentenceEncoder:
 
         torch, tokenizer, model = self._loaded
         limit = self._limit or min(tokenizer.model_max_length, model.config.max_position_embeddings)
-        rows = [tokenizer(self._prepared(t), truncation=False)["input_ids"] for t in texts]
+        prepared = [self._prepared(text) for text in texts]
+        rows = tokenizer(prepared, verbose=False)["input_ids"] if prepared else []
         _warn_of_cuts(sum(len(row) > limit for row in rows), len(rows), limit)
         # Texts of like length together: padding costs as much as text.
         order = sorted(range(len(texts)), key=lambda i: -len(rows[i]))
@@ -66,7 +68,7 @@ class SentenceEncoder:
         for start in range(0, len(order), _BATCH):
             some = order[start : start + _BATCH]
             batch = tokenizer(
-                [self._prepared(texts[i]) for i in some],
+                [prepared[i] for i in some],
                 padding=True,
                 truncation=True,
                 max_length=limit,
@@ -90,16 +92,12 @@ class SentenceEncoder:
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any, Any]:
-        try:
-            import torch
-            from transformers import AutoModel, AutoTokenizer
-        except ImportError as error:
-            raise MissingExtra(str(error.name), "local", "A sentence encoder") from error
-        device = self._device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        model = AutoModel.from_pretrained(self._folder, dtype=torch.float32).to(device).eval()
-        return torch, AutoTokenizer.from_pretrained(self._folder), model
+        torch = models.require_torch()
+        from transformers import AutoModel, AutoTokenizer
+
+        model = AutoModel.from_pretrained(self._folder, dtype=torch.float32).eval()
+        tokenizer = AutoTokenizer.from_pretrained(self._folder)
+        return torch, tokenizer, model.to(models.pick_device(self._device))
 
 
 def _pooling(folder: Path) -> str:

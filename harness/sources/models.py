@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
 from harness import fingerprints
 from harness.errors import MissingExtra, SourceError
+from harness.models import require_torch
 from harness.sources import hashes
 from harness.sources.fetching import fetch
 from harness.sources.folders import Progress, cache_dir, locked, new_folder
@@ -114,12 +116,11 @@ def _converted(gguf: Path, reference: str, progress: Progress | None) -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    try:
-        import gguf as _gguf  # noqa: F401
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    except ImportError as error:
-        raise MissingExtra(str(error.name), "local", "Converting a GGUF file") from error
+    torch = require_torch()
+    if importlib.util.find_spec("gguf") is None:
+        raise MissingExtra("gguf", "local", "Converting a GGUF file")
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
     try:
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
@@ -136,3 +137,6 @@ def _convert(gguf: Path, folder: Path) -> None:
         ) from error
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    for file in folder.iterdir():
+        # safetensors writes 0600, which would hide a shared cache from its other users.
+        file.chmod(0o644)

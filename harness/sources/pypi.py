@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from harness import fingerprints
 from harness.errors import SourceError, did_you_mean
+from harness.sources import hashes
 from harness.sources.folders import UNFINISHED, Progress, cache_dir, locked, new_folder
 from harness.sources.reference import Reference
 
@@ -130,12 +131,12 @@ def _verified(reference: Reference, wheels: list[Path]) -> Path:
         pinned = _pin(reference, "wheel-sha256", wheels[0].name)
         raise _unpinned(reference, pinned)
     path = _inner(reference, wheels[0])
-    digest = fingerprints.of_file(path)
+    digest = hashes.file_sha256(path)
     if reference.hashed is None:
         raise _unpinned(reference, _pin(reference, "sha256", digest))
     for wheel in wheels:
         path = _inner(reference, wheel)
-        if fingerprints.of_file(path) == reference.digest:
+        if hashes.file_sha256(path) == reference.digest:
             return path
     raise _wrong_hash(reference, digest, str(path))
 
