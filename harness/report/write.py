@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import RulesError, UsageError
+from harness.errors import UsageError
 from harness.report.page import render
 
 if TYPE_CHECKING:
@@ -37,10 +37,8 @@ def write_report(run: Run | Path, out: Path | None = None, *, rules: RuleSet | N
     out = default_path(run) if out is None else out / "index.html" if out.is_dir() else out
     if run.path is not None and out.resolve().is_relative_to(run.path.resolve()):
         raise UsageError(f"'{out}' lies in the run folder, which is never changed. Name another.")
-    if rules is not None and (wrong := gate.faults(run, rules)):
-        raise RulesError("The rules do not fit this run:\n" + "\n".join(wrong))
+    verdict = gate.decide(run, rules, strict=rules is not None)
     rules = _own_rules(run) if rules is None else rules
-    verdict = gate.decide(run, rules)
     candidate = verdict.candidate or _shown_candidate(run)
     alpha = 0.05 if rules is None else rules.alpha
     page = render(
