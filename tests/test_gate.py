@@ -18,8 +18,8 @@ from made_runs import (
     superior,
 )
 
-from harness.errors import RunError
-from harness.gate import EXIT_CODES, decide, differences, faults, verdict_to_dict
+from harness.errors import RulesError, RunError
+from harness.gate import EXIT_CODES, decide, differences, verdict_to_dict
 from harness.types import Status
 
 SHIP, HOLD, OPEN, INVALID = Status.SHIP, Status.HOLD, Status.INCONCLUSIVE, Status.INVALID
@@ -478,8 +478,9 @@ def test_the_mean_of_tokens_can_be_held_too():
 )
 def test_a_rule_that_the_run_does_not_know(rule, message):
     run = sliced({"x": (60, 0.1)})
-    (wrong,) = faults(run, rules("a", rule))
-    assert message in wrong
+    with pytest.raises(RulesError) as caught:
+        decide(run, rules("a", rule), strict=True)
+    assert message in str(caught.value)
     row = row_of(run, rule)
     assert row.status is INVALID
     assert message in row.reason
@@ -487,10 +488,11 @@ def test_a_rule_that_the_run_does_not_know(rule, message):
 
 def test_an_unknown_candidate():
     run = made_run(gained(0.2))
-    assert "Did you mean 'a'" in faults(run, rules("aa", superior()))[0]
+    with pytest.raises(RulesError, match="Did you mean 'a'"):
+        decide(run, rules("aa", superior()), strict=True)
     assert decide(run, rules("aa", superior())).status is INVALID
     assert decide(run, rules("aa")).status is INVALID
-    assert faults(run, rules("a", superior())) == []
+    assert decide(run, rules("a", superior()), strict=True).status is SHIP
 
 
 def test_a_metric_without_scores_on_one_side_is_invalid():

@@ -7,7 +7,7 @@ a million rows is indexed in seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +81,8 @@ class TaskData:
     infos: Mapping[str, MetricInfo]
     expected: int | None = None
     """Samples that the manifest of a measured run promises; None: imported."""
+    slices: dict[str, tuple[list[str], Codes]] = field(default_factory=dict, repr=False)
+    """Slice labels by metadata key, kept once they are worked out (``pairs.slices``)."""
 
     def row(self, variant: str) -> int:
         return self.variants.index(variant)
@@ -96,11 +98,10 @@ def index(run: Run) -> dict[str, TaskData]:
     outputs, scores = run.outputs, run.scores
     variants = _names(run.manifest["variants"], outputs, scores, "variant")
     tasks = _names(run.manifest["tasks"], outputs, scores, "task")
-    outs = _Keys(outputs, tasks, variants)
-    marks = _Keys(scores, tasks, variants)
-    return {
-        name: _task(run, name, variants, outs.of(t), marks.of(t)) for t, name in enumerate(tasks)
-    }
+    parts = zip(
+        tasks, _by_task(outputs, tasks, variants), _by_task(scores, tasks, variants), strict=True
+    )
+    return {name: _task(run, name, variants, out, scored) for name, out, scored in parts}
 
 
 def _names(listed: Mapping[str, Any], *args: Any) -> tuple[str, ...]:
@@ -110,42 +111,71 @@ def _names(listed: Mapping[str, Any], *args: Any) -> tuple[str, ...]:
     return (*listed, *sorted(found - set(listed)))
 
 
-class _Keys:
-    """The rows of one table by task."""
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of one table, and the variant of each as a number."""
 
-    def __init__(self, table: pa.Table, tasks: tuple[str, ...], variants: tuple[str, ...]) -> None:
-        self.table = table.append_column("_variant", [_codes_in(table["variant"], variants)])
-        self.tasks = np.asarray(_codes_in(table["task"], tasks))
-        self.single = len(tasks) == 1
+    table: pa.Table
+    variant: Codes
 
-    def of(self, task: int) -> pa.Table:
-        return self.table if self.single else self.table.filter(self.tasks == task)
+    def at(self, rows: Codes) -> _Rows:
+        return _Rows(self.table.take(_arrow(rows)), self.variant[rows])
 
 
-def _codes_in(column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.Array:
+def _by_task(table: pa.Table, tasks: tuple[str, ...], variants: tuple[str, ...]) -> list[_Rows]:
+    rows = _Rows(table, _codes(table["variant"], variants))
+    if len(tasks) == 1:
+        return [rows]
+    task = _codes(table["task"], tasks)
+    return [rows.at(np.flatnonzero(task == t)) for t in range(len(tasks))]
+
+
+def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> Codes:
+    """The place of each value in ``names``."""
+    encoded = column.dictionary_encode().combine_chunks()
+    places = {name: i for i, name in enumerate(names)}
+    table = np.array([places[name] for name in encoded.dictionary.to_pylist()] or [0], np.int64)
+    codes: Codes = table[_numpy(encoded.indices, np.int32)[0]]
+    return codes
+
+
+def _arrow(rows: Codes) -> pa.Array:
+    import pyarrow as pa
+
+    buffer = pa.py_buffer(np.ascontiguousarray(rows, np.int64))
+    return pa.Array.from_buffers(pa.int64(), len(rows), [None, buffer])
+
+
+def _numpy(array: pa.Array, kind: type[np.generic]) -> tuple[npt.NDArray[Any], Bools]:
+    """The numbers of an array of ``kind``, and which of them are not null.
+
+    From the buffers themselves: every conversion that Arrow offers imports pandas (0.7 s).
+    """
+    n, start = len(array), array.offset
+    bitmap, data = array.buffers()
+    values = np.frombuffer(data or b"", kind)[start : start + n]
+    if bitmap is None:
+        return values, np.ones(n, bool)
+    bits = np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little")
+    return values, bits[start : start + n].astype(bool)
+
+
+def _task(run: Run, name: str, variants: tuple[str, ...], out: _Rows, scored: _Rows) -> TaskData:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return pc.index_in(column, pa.array(names, pa.string())).combine_chunks()
-
-
-def _task(
-    run: Run, name: str, variants: tuple[str, ...], outputs: pa.Table, scores: pa.Table
-) -> TaskData:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+    outputs, scores = out.table, scored.table
     both = pa.chunked_array(
         [*outputs["sample_id"].chunks, *scores["sample_id"].chunks], pa.string()
     )
     samples = pc.unique(both)
     samples = samples.take(pc.array_sort_indices(samples))
     shape = (len(variants), len(samples))
-    place = _places(outputs, samples)
+    place = _places(out, samples)
     _refuse_doubled(place, outputs, run)
     present = np.zeros(shape, bool)
     present.flat[place] = True
-    score_place = _places(scores, samples)
+    score_place = _places(scored, samples)
     touched = present.copy()
     touched.flat[score_place] = True
     codes, metadata = _texts(outputs, place, shape)
@@ -167,12 +197,13 @@ def _task(
     )
 
 
-def _places(table: pa.Table, samples: pa.Array) -> Codes:
+def _places(rows: _Rows, samples: pa.Array) -> Codes:
     """Flat index of each row in a (V, S) array."""
     import pyarrow.compute as pc
 
-    sample = np.asarray(pc.index_in(table["sample_id"], samples), dtype=np.int64)
-    return np.asarray(table["_variant"], dtype=np.int64) * len(samples) + sample
+    sample = pc.index_in(rows.table["sample_id"], samples).combine_chunks()
+    place: Codes = rows.variant * len(samples) + _numpy(sample, np.int32)[0]
+    return place
 
 
 def _refuse_doubled(place: Codes, table: pa.Table, run: Run, rows: Codes | None = None) -> None:
@@ -191,7 +222,7 @@ def _refuse_doubled(place: Codes, table: pa.Table, run: Run, rows: Codes | None 
 
 def _values(scores: pa.Table, place: Codes, shape: tuple[int, int], run: Run) -> dict[str, Floats]:
     metrics = tuple(sorted(scores["metric"].unique().to_pylist()))
-    metric = np.asarray(_codes_in(scores["metric"], metrics))
+    metric = _codes(scores["metric"], metrics)
     value = _floats(scores["value"])
     found = {}
     for m, name in enumerate(metrics):
@@ -212,8 +243,8 @@ def _floats(column: pa.ChunkedArray) -> Floats:
     """NaN where null, and where not finite: no such value was measured."""
     import pyarrow as pa
 
-    floats = np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
-    floats[~np.isfinite(floats)] = np.nan
+    values, known = _numpy(column.cast(pa.float64()).combine_chunks(), np.float64)
+    floats: Floats = np.where(known & np.isfinite(values), values, np.nan)
     return floats
 
 
@@ -226,7 +257,8 @@ def _texts(
         array = np.full(shape, -1, np.int64)
         if column in outputs.column_names and outputs.num_rows:
             encoded = outputs[column].dictionary_encode().combine_chunks()
-            array.flat[place] = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            code, known = _numpy(encoded.indices, np.int32)
+            array.flat[place] = np.where(known, code, -1)
             if column == "metadata":
                 metadata = tuple(encoded.dictionary.to_pylist())
         codes[column] = array

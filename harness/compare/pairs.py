@@ -153,12 +153,14 @@ def _unknown(task: TaskData, c: int, r: int, at: Codes) -> int:
 
 def _slice_codes(task: TaskData, key: str) -> tuple[list[str], Codes]:
     """Sorted labels, and (V, S) the label of each row, -1 where its metadata lack the key."""
-    labels = [_label(key, _object(text)) for text in task.metadata]
-    names = sorted({label for label in labels if label is not None})
-    place = {label: i for i, label in enumerate(names)}
-    # One entry more: the code -1 (no metadata) finds it at the end.
-    table = np.array([-1 if x is None else place[x] for x in labels] + [-1], np.int64)
-    return names, table[task.codes["metadata"]]
+    if key not in task.slices:
+        labels = [_label(key, _object(text)) for text in task.metadata]
+        names = sorted({label for label in labels if label is not None})
+        place = {label: i for i, label in enumerate(names)}
+        # One entry more: the code -1 (no metadata) finds it at the end.
+        table = np.array([-1 if x is None else place[x] for x in labels] + [-1], np.int64)
+        task.slices[key] = names, table[task.codes["metadata"]]
+    return task.slices[key]
 
 
 def _label(key: str, metadata: dict[str, object]) -> str | None:

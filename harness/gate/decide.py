@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from harness.compare.aligned import index
+from harness.errors import RulesError
 from harness.gate.places import (
     Tasks,
     Variants,
@@ -39,17 +40,20 @@ NO_RULES = Verdict(
 )
 
 
-def decide(run: Run, rules: RuleSet | None = None) -> Verdict:
+def decide(run: Run, rules: RuleSet | None = None, *, strict: bool = False) -> Verdict:
     """Hold the candidate of ``rules`` (None: the run's own) to each of them.
 
-    What the run cannot support makes a row INVALID and is said in its reason. Raises RunError
-    only for a run that contradicts itself (doubled rows).
+    What the run cannot support makes a row INVALID and is said in its reason; so does a name that
+    it does not know, or with ``strict`` (rules that someone has just written) RulesError. Raises
+    RunError for a run that contradicts itself (doubled rows).
     """
     rules = _own_rules(run) if rules is None else rules
     if rules is None:
         return NO_RULES
     tasks = index(run)
     variants = known_variants(run, tasks)
+    if strict and (wrong := _faults(tasks, variants, rules)):
+        raise RulesError("The rules do not fit this run:\n" + "\n".join(wrong))
     rulings = [r for rule in rules.rules for r in _rulings(tasks, variants, rule, rules)]
     rows = tuple(r.row for r in rulings)
     warnings = [*_about_run(run), *_precision(variants, rules)]
@@ -78,14 +82,18 @@ def _own_rules(run: Run) -> RuleSet | None:
 def faults(run: Run, rules: RuleSet) -> list[str]:
     """What the rules name that ``run`` does not know, and margins that its metrics cannot have."""
     tasks = index(run)
-    variants = known_variants(run, tasks)
+    return _faults(tasks, known_variants(run, tasks), rules)
+
+
+def _faults(tasks: Tasks, variants: Variants, rules: RuleSet) -> list[str]:
     missing = unknown_candidate(variants, rules.candidate)
-    found = [missing] if missing else []
-    for number, rule in enumerate(rules.rules, 1):
-        wrong = None if missing else fault(tasks, variants, rule, rules.candidate)
-        if wrong:
-            found.append(f"rule {number} ({rule.metric}): {wrong}")
-    return found
+    if missing:
+        return [missing]
+    return [
+        f"rule {number} ({rule.metric}): {wrong}"
+        for number, rule in enumerate(rules.rules, 1)
+        if (wrong := fault(tasks, variants, rule, rules.candidate))
+    ]
 
 
 def known_variants(run: Run, tasks: Tasks) -> Variants:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.compare.aligned import TaskData
-from harness.compare.pairs import metadata_keys, slices
+from harness.compare.pairs import has_key, metadata_keys, slices
 from harness.errors import did_you_mean
 from harness.gate.ruling import metric_info
 from harness.gate.validity import Place
@@ -90,8 +90,8 @@ def _unknown_name(tasks: Tasks, variants: Variants, rule: Rule) -> str | None:
         metrics = {m for t in tasks.values() if rule.task in (None, t.name) for m in t.infos}
         where = f" in task '{rule.task}'" if rule.task else ""
         return f"the run has no metric '{rule.metric}'{where}.{did_you_mean(rule.metric, metrics)}"
-    keys = set().union(*(metadata_keys(t) for t in held)) if rule.slice else set()
-    if rule.slice and rule.slice not in keys:
+    if rule.slice and not any(has_key(t, rule.slice) for t in held):
+        keys = set().union(*(metadata_keys(t) for t in held))
         hint = did_you_mean(rule.slice, keys)
         return f"no sample has the metadata key '{rule.slice}', named in 'slice'.{hint}"
     return None
