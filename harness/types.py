@@ -144,6 +144,8 @@ class LoraRecipe:
     """Step budget; -1: as many as ``num_train_epochs`` needs."""
     per_device_train_batch_size: int = 8
     gradient_accumulation_steps: int = 2
+    group_by_length: bool = False
+    """Batches of similar length: less padding, less mixing."""
     gradient_checkpointing: bool = False
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0

@@ -546,6 +546,12 @@ def test_no_recommendation_says_why():
     assert any("no gating rule has a margin" in w for w in verdict.warnings)
 
 
+def test_an_invalid_verdict_recommends_nothing():
+    made = [non_inferior(), {**superior(), "metric": "mm"}]
+    verdict = decide(made_run(gained(0.1)), rules("a", *made))
+    assert (verdict.status, verdict.recommendation) == (INVALID, None)
+
+
 def test_the_recommended_variant_keeps_the_guardrails():
     latency = {"a": [0.1] * 100, "b": [9.0] * 100}
     run = made_run(gained(0.0), latency_s=latency, cost={"a": [2.0] * 100, "b": [1.0] * 100})

@@ -35,7 +35,7 @@ def command(
     Exit codes: 0 SHIP, 1 HOLD, 3 INCONCLUSIVE, 4 INVALID; 2 wrong usage, 70 an internal error,
     130 interrupted.
     """
-    from harness import pipeline
+    from harness import pipeline, scorers
     from harness.cli._progress import Terminal
     from harness.cli._verdict import exit_code, print_verdict
     from harness.gate import decide
@@ -43,7 +43,7 @@ def command(
     from harness.store.runs import read_run
     from harness.suites import load_suite
 
-    loaded = load_suite(suite)
+    loaded = load_suite(suite, check_scorer=scorers.resolve)
     settings = pipeline.Settings(
         variants=variants,
         limit=limit,

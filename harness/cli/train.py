@@ -14,11 +14,11 @@ import click
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 def command(suite: Path, variants: tuple[str, ...], seed: int, device: str) -> None:
     """Train the adapters of SUITE; one that exists for the same ingredients is kept."""
-    from harness import pipeline
+    from harness import pipeline, scorers
     from harness.cli._progress import Terminal
     from harness.suites import load_suite
 
-    loaded = load_suite(suite)
+    loaded = load_suite(suite, check_scorer=scorers.resolve)
     settings = pipeline.Settings(variants=variants, seed=seed, device=device)
     with Terminal() as progress:
         found = pipeline.train(loaded, settings, progress)

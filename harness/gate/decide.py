@@ -65,11 +65,12 @@ def decide(run: Run, rules: RuleSet | None = None, *, strict: bool = False) -> V
         warnings.append(f"INVALID: {missing}")
     invalid = bool(run.tampered) or not gating
     status = Status.INVALID if invalid else min(gating, key=list(Status).index)
-    recommendation = None
-    if not invalid:
+    if status is Status.INVALID:
+        recommendation, reason = None, "No recommendation: the verdict is INVALID."
+    else:
         recommendation, reason = recommend(tasks, variants, rules)
-        if recommendation is None:
-            warnings.append(reason)
+    if recommendation is None:
+        warnings.append(reason)
     warnings += [w for r in rulings for w in r.warnings]
     return Verdict(status, recommendation, rules.candidate, rows, tuple(dict.fromkeys(warnings)))
 

@@ -142,6 +142,7 @@ def _trainer(
         max_steps=recipe.max_steps,
         per_device_train_batch_size=recipe.per_device_train_batch_size,
         gradient_accumulation_steps=recipe.gradient_accumulation_steps,
+        train_sampling_strategy="group_by_length" if recipe.group_by_length else "random",
         gradient_checkpointing=recipe.gradient_checkpointing,
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.max_grad_norm,

@@ -98,7 +98,9 @@ def project(tmp_path: Path, smollm2: Path) -> Path:
     (folder / "suite.py").write_text(SUITE.format(model=str(smollm2)), "utf-8")
     (folder / "zero_shot.toml").write_text("", "utf-8")
     (folder / "few_shot.toml").write_text("[shots]\nk = 2\n", "utf-8")
-    (folder / "rag.toml").write_text("[retriever]\nk = 1\n", "utf-8")
+    (folder / "rag.toml").write_text(
+        f'[retriever]\nkind = "dense"\nencoder = "{MINILM}"\nk = 1\n', "utf-8"
+    )
     (folder / "adapter.toml").write_text(ADAPTER.format(steps=8), "utf-8")
     (folder / "adapter_rag.toml").write_text(
         'adapter = "adapter.toml"\n[retriever]\nk = 1\n', "utf-8"
