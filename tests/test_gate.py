@@ -101,6 +101,18 @@ def test_the_bounds_are_one_sided_at_alpha():
     assert row_of(made_run(values), superior(alpha=0.2), alpha=0.1).alpha == 0.2
 
 
+def test_a_bound_on_the_margin_proves_and_disproves_as_written():
+    """L > margin is strict, U <= margin is not."""
+    run = made_run(gained(0.05))
+    row = row_of(run, superior())
+    assert row_of(run, superior(margin=row.ci_low)).status is OPEN
+    assert row_of(run, superior(margin=row.ci_high)).status is HOLD
+    value = row_of(run, guardrail(min=0.1))
+    assert row_of(run, guardrail(min=value.ci_low)).status is SHIP
+    assert row_of(run, guardrail(max=value.ci_high)).status is SHIP
+    assert row_of(run, guardrail(max=value.ci_low)).status is OPEN
+
+
 def test_lower_is_better_flips_the_sign():
     run = made_run(gained(-0.15), info={**OWN, "higher_is_better": False})
     row = row_of(run, superior(margin=0.1))
@@ -167,10 +179,10 @@ def test_a_slice_rule_holds_in_every_slice():
 
 
 def test_a_small_slice_is_inconclusive_and_none_is_dropped():
-    run = sliced({"x": (60, 0.1), "y": (29, 0.1), "-": (40, 0.1)})
+    run = sliced({"x": (60, 0.1), "y": (29, 0.1), "-": (30, 0.1)})
     verdict = decide(run, rules("a", superior(slice="topic")))
     found = {r.slice: (r.status, r.n) for r in verdict.rules}
-    assert found == {"topic=x": (SHIP, 60), "topic=y": (OPEN, 29), "topic not given": (SHIP, 40)}
+    assert found == {"topic=x": (SHIP, 60), "topic=y": (OPEN, 29), "topic not given": (SHIP, 30)}
     assert verdict.status is OPEN
     assert next(r for r in verdict.rules if r.slice == "topic=y").more_samples == 1
 
@@ -228,6 +240,12 @@ def test_a_sample_that_one_side_lacks_is_unscored():
     assert (row.n, row.n_unscored) == (97, 3)
     guarded = row_of(made_run(values), guardrail(min=0.1))
     assert (guarded.n, guarded.n_unscored) == (97, 3)
+
+
+def test_a_score_without_an_output_is_unscored():
+    run = made_run(gained(0.2))
+    row = row_of(replace(run, outputs=run.outputs.slice(3)), superior())
+    assert (row.n, row.n_unscored) == (97, 3)
 
 
 def test_unscored_pairs_of_an_unbounded_metric_are_invalid():
@@ -316,6 +334,8 @@ def test_clusters_widen_the_interval_and_ten_are_needed():
     robust = row_of(by_20, superior())
     assert robust.ci_low < plain.ci_low
     assert "20 clusters" in robust.reason
+    by_10 = made_run(values, cluster=[f"c{i % 10}" for i in range(100)])
+    assert row_of(by_10, superior()).status is SHIP
     by_9 = made_run(values, cluster=[f"c{i % 9}" for i in range(100)])
     assert row_of(by_9, superior()).status is INVALID
     assert row_of(by_9, guardrail(min=0.1)).status is INVALID

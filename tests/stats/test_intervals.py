@@ -56,6 +56,12 @@ def test_clusters_of_one_sample_change_nothing(values):
     assert standard_error(array, np.arange(len(array))) == pytest.approx(standard_error(array))
 
 
+def test_cluster_bounds_have_one_degree_of_freedom_less_than_clusters():
+    interval = mean_interval(np.arange(20.0), 0.025, np.arange(20) % 5)
+    half = 2.7764451 * standard_error(np.arange(20.0), np.arange(20) % 5)
+    assert (interval.low, interval.high) == pytest.approx((9.5 - half, 9.5 + half), abs=1e-6)
+
+
 def test_a_cluster_code_may_be_any_number():
     values = np.arange(20.0)
     codes = np.arange(20) % 4
