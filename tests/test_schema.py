@@ -120,7 +120,7 @@ def test_the_manifest(run):
     assert set(manifest) == {
         *("schema_version", "kind", "harness_version", "suite", "created", "seed", "limit"),
         *("command", "fingerprint", "tasks", "variants", "rules", "training", "environment"),
-        *("timings", "warnings", "files"),
+        *("timings", "warnings", "files", "manifest_sha256"),
     }
     assert (manifest["schema_version"], manifest["kind"]) == (1, "import")
     task = manifest["tasks"]["default"]

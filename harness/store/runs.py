@@ -43,6 +43,10 @@ OUTPUT_KEYS = ("task", "sample_id", "variant")
 SCORE_KEYS = ("task", "sample_id", "variant", "metric")
 
 
+_OWN = ("schema_version", "files", "manifest_sha256")
+"""Keys of the manifest that only the writer fills in."""
+
+
 @dataclass(frozen=True)
 class Run:
     """Everything measured about a suite's variants: the manifest and two Arrow tables."""
@@ -184,16 +188,22 @@ def _write_files(
     for name, table in tables.items():
         pq.write_table(table, staging / name, compression="zstd")
         _sync(staging / name)
-    full = {
+    full: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        **{k: v for k, v in manifest.items() if k not in ("schema_version", "files")},
+        **{k: v for k, v in manifest.items() if k not in _OWN},
         "files": {name: fingerprints.of_file(staging / name) for name in tables},
     }
+    full["manifest_sha256"] = _manifest_sha256(full)
     text = json.dumps(fingerprints.plain(full), indent=2, ensure_ascii=False, allow_nan=False)
     # Only a lone surrogate cannot be encoded, and its backslash form is its JSON escape.
     (staging / MANIFEST).write_bytes(text.encode("utf-8", "backslashreplace") + b"\n")
     _sync(staging / MANIFEST)
     _sync(staging)
+
+
+def _manifest_sha256(manifest: Mapping[str, Any]) -> str:
+    """Hash of the manifest's content, but for the place where it is kept."""
+    return fingerprints.of({k: v for k, v in manifest.items() if k != "manifest_sha256"})
 
 
 def _move_into_place(staging: Path, folder: Path, *, replace: bool) -> None:
@@ -251,6 +261,9 @@ def read_run(folder: Path, *, columns: Sequence[str] | None = None) -> Run:
             )
         if fingerprints.of_file(folder / name) != stated.get(name):
             tampered.append(name)
+    # The manifest holds the rules and the fingerprints that a verdict rests on.
+    if _manifest_sha256(manifest) != manifest.get("manifest_sha256"):
+        tampered.append(MANIFEST)
     return Run(
         folder,
         manifest,

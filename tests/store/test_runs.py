@@ -100,7 +100,16 @@ def test_a_manifest_without_hashes_vouches_for_nothing(tmp_path):
     manifest = json.loads((folder / "run.json").read_text())
     del manifest["files"]
     (folder / "run.json").write_text(json.dumps(manifest))
-    assert read_run(folder).tampered == ("outputs.parquet", "scores.parquet")
+    assert read_run(folder).tampered == ("outputs.parquet", "scores.parquet", "run.json")
+
+
+def test_a_manifest_that_was_edited_is_named(tmp_path):
+    folder = write(tmp_path / "run")
+    manifest = json.loads((folder / "run.json").read_text())
+    manifest["rules"] = None
+    manifest["seed"] = 12345
+    (folder / "run.json").write_text(json.dumps(manifest))
+    assert read_run(folder).tampered == ("run.json",)
 
 
 @pytest.mark.parametrize(
