@@ -26,7 +26,8 @@ def load_suite(path: str | Path, *, check_scorer: Callable[[Any], object] | None
     not clash with those of another suite. ``check_scorer`` is called with every scorer (a name or
     an object) and raises UsageError for a bad one. Relative references in variants start at the
     suite's folder. Raises SuiteError: no such file, a syntax error as Python shows it, an
-    exception with the user's own frames, names twice, no task, no variant, an unknown candidate.
+    exception (also of a data function, when it is called) with the user's own frames, names
+    twice, no task, no variant, an unknown candidate.
     """
     file = _find(Path(path))
     helpers: dict[str, ModuleType] = {}
@@ -40,7 +41,7 @@ def load_suite(path: str | Path, *, check_scorer: Callable[[Any], object] | None
     check_name(suite.name, f"{file}: the suite's name")
     return replace(
         suite,
-        tasks=tuple(_with_helpers(task, file.parent, helpers) for task in suite.tasks),
+        tasks=tuple(_guarded(task, file, helpers) for task in suite.tasks),
         variants=tuple(_checked(variant, file) for variant in suite.variants),
     )
 
@@ -73,16 +74,16 @@ def _run(file: Path, helpers: dict[str, ModuleType]) -> dict[str, Any]:
         shown = "".join(traceback.format_exception_only(error)).rstrip()
         raise SuiteError(f"The suite has a syntax error.\n{shown}") from error
     except (Exception, SystemExit) as error:
-        raise SuiteError(_failure(file, error)) from error
+        raise SuiteError(_failure(f"{file} could not be loaded.", file.parent, error)) from error
     return vars(module)
 
 
-def _failure(file: Path, error: BaseException) -> str:
+def _failure(what: str, folder: Path, error: BaseException) -> str:
     """The traceback, but for frames that are not the user's."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(file.parent)]
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
     shown = "".join(traceback.format_list(own) + traceback.format_exception_only(error))
-    return f"{file} could not be loaded.\n{shown.rstrip()}"
+    return f"{what}\n{shown.rstrip()}"
 
 
 @contextmanager
@@ -118,15 +119,22 @@ def _taken_out(names: Set[str]) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in found}
 
 
-def _with_helpers(task: Task, folder: Path, helpers: dict[str, ModuleType]) -> Task:
-    """A data function is called long after loading, and may import a helper only then."""
+def _guarded(task: Task, file: Path, helpers: dict[str, ModuleType]) -> Task:
+    """A data function is called long after loading: it may import a helper only then, and a
+    mistake in it is one in the suite."""
     make = task.data
     if isinstance(make, Data):
         return task
 
     def data(seed: int) -> Data:
-        with _importable(folder, helpers):
-            return make(seed)
+        try:
+            with _importable(file.parent, helpers):
+                return make(seed)
+        except HarnessError:
+            raise
+        except (Exception, SystemExit) as error:
+            what = f"{file}: the data of task '{task.name}' could not be made."
+            raise SuiteError(_failure(what, file.parent, error)) from error
 
     return replace(task, data=data)
 

@@ -125,6 +125,30 @@ def test_an_exception_shows_the_users_frames_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fails", "says"),
+    [("{}['colour']", "KeyError: 'colour'"), ("__import__('sys').exit()", "SystemExit")],
+)
+def test_what_a_data_function_raises_is_the_suites_mistake(
+    tmp_path: Path, fails: str, says: str
+) -> None:
+    text = GOOD.replace("Task('t', data", "Task('t', make") + "\n"
+    folder = write(
+        tmp_path / "s",
+        "import helper\ndef make(seed):\n    return helper.rows()\n" + text,
+        helper=f"def rows():\n    return {fails}\n",
+    )
+    task = load_suite(folder).tasks[0]
+    with pytest.raises(SuiteError) as error:
+        task.data(0)  # type: ignore[operator]
+    message = str(error.value)
+    assert "the data of task 't' could not be made" in message
+    assert 'suite.py", line 3, in make' in message
+    assert 'helper.py", line 2, in rows' in message
+    assert says in message
+    assert "suites.py" not in message
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ("suite = ", "sweet = ", "It defines one as 'sweet'"),

@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with the exit codes of docs/architecture.md.
 
     0 to 4 are only ever deliberate: an uncaught exception exits 70, so that a crash cannot be
-    read as HOLD (a bare Python crash exits 1).
+    read as HOLD (a bare Python crash exits 1). Commands return their code; a SystemExit is
+    therefore never theirs, and exits 70 too.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments or bool(os.environ.get("HARNESS_DEBUG"))
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         code = _say(f"Error: {error}", error.exit_code)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if debug:
             traceback.print_exc()
         code = _say(

@@ -29,7 +29,7 @@ def command(
     out: Path | None,
     device: str,
     report_only: bool,
-) -> None:
+) -> int:
     """Measure the variants of SUITE on the same samples and give a verdict.
 
     Exit codes: 0 SHIP, 1 HOLD, 3 INCONCLUSIVE, 4 INVALID; 2 wrong usage, 70 an internal error,
@@ -59,4 +59,4 @@ def command(
     report = write_report(run, Path("reports") / loaded.name / "index.html")
     print_verdict(run, verdict)
     click.echo(f"run     {folder}\nreport  {report}")
-    raise SystemExit(exit_code(verdict, report_only=report_only))
+    return exit_code(verdict, report_only=report_only)

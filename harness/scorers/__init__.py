@@ -14,10 +14,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.scorers._all import fingerprint, is_expensive, needs_target, prepare, score_all
+from harness.scorers._all import (
+    check_names,
+    fingerprint,
+    is_expensive,
+    needs_target,
+    prepare,
+    score_all,
+)
 from harness.scorers._find import classes, names, only, resolve
 
 __all__ = [
+    "check_names",
     "fingerprint",
     "is_expensive",
     "names",

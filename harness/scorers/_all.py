@@ -31,11 +31,20 @@ def fingerprint(scorer: Scorer) -> str:
 
 
 def prepare(scorers: Sequence[Scorer]) -> None:
-    """Fetch what the scorers need. Raises MissingExtra and SourceError as they do."""
+    """Fetch what the scorers need. Raises MissingExtra and SourceError as they do, and SuiteError
+    for a scorer that calls ``sys.exit``."""
     for scorer in scorers:
         ready = getattr(scorer, "prepare", None)
-        if ready is not None:
+        if ready is None:
+            continue
+        try:
             ready()
+        except SystemExit as error:
+            raise SuiteError(f"{_name(scorer)} left with {error!r} while it prepared.") from error
+
+
+def _name(scorer: Scorer) -> str:
+    return str(getattr(scorer, "name", type(scorer).__name__))
 
 
 def score_all(
@@ -50,7 +59,7 @@ def score_all(
     """
     if len(predictions) != len(samples):
         raise ValueError(f"{len(predictions)} predictions for {len(samples)} samples")
-    _check_names(scorers)
+    check_names(scorers)
     rows: list[dict[str, Score]] = [{} for _ in samples]
     for scorer in scorers:
         for row, scores in zip(rows, _score(scorer, predictions, samples), strict=True):
@@ -58,7 +67,8 @@ def score_all(
     return rows
 
 
-def _check_names(scorers: Sequence[Scorer]) -> None:
+def check_names(scorers: Sequence[Scorer]) -> None:
+    """Raise SuiteError where two scorers mean different things by the name of one metric."""
     known: dict[str, Metric] = {}
     for metric in (m for scorer in scorers for m in scorer.metrics):
         if known.setdefault(metric.name, metric) != metric:
@@ -92,7 +102,7 @@ def _score(
 def _guarded(
     scorer: Scorer, predictions: Sequence[str], samples: Sequence[Sample]
 ) -> list[dict[str, Score]]:
-    name, metrics = getattr(scorer, "name", type(scorer).__name__), scorer.metrics
+    name, metrics = _name(scorer), scorer.metrics
     if not samples:
         return []
     try:
@@ -103,7 +113,8 @@ def _guarded(
             return [{m.name: _checked(m, row, metrics, name) for m in metrics} for row in rows]
     except UsageError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # A scorer that leaves the process would choose the exit code, 0 for SHIP among them.
         why = f"{name} raised {type(error).__name__}: {error}"
     return [_unscored(metrics, why) for _ in samples]
 

@@ -85,6 +85,8 @@ class Broken:
     ) -> list[Mapping[str, Score]]:
         if self.how == "raises":
             raise KeyError("column")
+        if self.how == "leaves":
+            sys.exit()
         value = {"nan": float("nan"), "range": 1.5, "half": 0.5}.get(self.how, 1.0)
         row = {"other" if self.how == "undeclared" else "broken": Score(value)}
         rows = [{} if self.how == "missing" else row for _ in samples]
@@ -95,6 +97,7 @@ class Broken:
     ("how", "reason"),
     [
         ("raises", "KeyError"),
+        ("leaves", "SystemExit"),
         ("short", "returned 1 rows for 2"),
         ("nan", "impossible value nan"),
         ("range", "impossible value 1.5"),
