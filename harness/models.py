@@ -6,13 +6,16 @@ trained on.
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
+import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingExtra, SuiteError, UsageError
+from harness import fingerprints
+from harness.errors import MissingExtra, SourceError, SuiteError, UsageError
 from harness.types import Message, Precision
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl", "accelerate")
@@ -24,12 +27,26 @@ def require_torch() -> Any:
     # is read when the OpenMP runtime starts, hence before the first import of torch.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_local()
     try:
         import torch
     except ImportError:
         raise MissingExtra("torch", "local", "Running a model in this process") from None
     quiet()
     return torch
+
+
+def keep_local() -> None:
+    """Nothing leaves the machine, and no code enters it, unasked.
+
+    TRL reports each trainer to the hub unless told not to. bitsandbytes and transformers run
+    native code from the hub's ``kernels-community`` where the package ``kernels`` is installed.
+    Set the variables to 0 and import ``kernels`` first to allow either.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("USE_HUB_KERNELS", "0")
+    # None makes `import kernels` an ImportError.
+    sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]
 
 
 def quiet() -> None:
@@ -46,15 +63,33 @@ def quiet() -> None:
 
 
 def pick_device(device: str = "auto") -> str:
-    """``cuda``, ``mps`` or ``cpu``: the best there is for ``auto``, else the one asked for."""
+    """``cuda``, ``mps`` or ``cpu``: the best there is for ``auto``, else the one asked for.
+
+    Raises UsageError for a device that this machine (or this build of torch) does not have.
+    """
     torch = require_torch()
-    if device != "auto":
-        return device
-    if torch.cuda.is_available():
-        return "cuda"
-    if torch.backends.mps.is_available():
-        return "mps"
-    return "cpu"
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if present[name])
+    kind, _, number = device.partition(":")
+    if kind not in present or (number and not number.isdigit()):
+        raise UsageError(f"'{device}' is no device. Use auto, cpu, cuda, cuda:N or mps.")
+    if not present[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
+        raise UsageError(
+            f"torch {torch.__version__} finds no device '{device}' here. Use --device auto, or "
+            "install a build of torch for it."
+        )
+    return device
+
+
+def device_name(device: str) -> str:
+    """The device's make where it has one, as arithmetic differs between GPUs."""
+    torch = require_torch()
+    return str(torch.cuda.get_device_name(device)) if device.startswith("cuda") else device
 
 
 def compute_dtype(precision: Precision, device: str) -> Any:
@@ -64,7 +99,8 @@ def compute_dtype(precision: Precision, device: str) -> Any:
         return torch.float32
     if precision == "fp16":
         return torch.float16
-    if device == "cuda" and not torch.cuda.is_bf16_supported():
+    # By default torch counts emulated bf16, which is slower than fp32.
+    if device.startswith("cuda") and not torch.cuda.is_bf16_supported(including_emulation=False):
         if precision == "bf16":
             raise UsageError('This GPU has no bfloat16. Set precision = "fp16" in the variant.')
         return torch.float16
@@ -78,7 +114,13 @@ def load_base(folder: Path, precision: Precision, device: str) -> Any:
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     dtype = compute_dtype(precision, device)
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    _refuse_quantised(folder)
+    options: dict[str, Any] = {
+        "dtype": dtype,
+        "use_safetensors": True,
+        "trust_remote_code": False,
+        "output_loading_info": True,
+    }
     if precision == "nf4":
         if device == "mps":
             raise UsageError('bitsandbytes has no 4-bit kernels for MPS. Use precision = "bf16".')
@@ -90,11 +132,30 @@ def load_base(folder: Path, precision: Precision, device: str) -> Any:
         )
     if device != "cpu":
         options["device_map"] = {"": device}
-    model = AutoModelForCausalLM.from_pretrained(str(folder), **options)
+    try:
+        model, loading = AutoModelForCausalLM.from_pretrained(str(folder), **options)
+    except (ValueError, OSError) as error:
+        raise SourceError(f"The model in {folder} cannot be loaded: {error}") from error
+    wrong = sorted(loading["missing_keys"]) + sorted(map(str, loading["mismatched_keys"]))
+    if wrong:
+        # transformers fills such tensors with random numbers and goes on.
+        raise SourceError(
+            f"The weights in {folder} are incomplete: {len(wrong)} tensors are missing or of "
+            f"another shape than config.json says (first: {wrong[0]})."
+        )
     if precision == "nf4":
         _keep_weights_unpacked(model)
     _keep_last_position_contiguous(model)
     return model.eval()
+
+
+def _refuse_quantised(folder: Path) -> None:
+    config = folder / "config.json"
+    if config.is_file() and "quantization_config" in json.loads(config.read_text("utf-8")):
+        raise SourceError(
+            f"The weights in {folder} are quantised already, so no precision that a variant states "
+            "would be true. Name the full-precision model; 'precision = \"nf4\"' quantises it here."
+        )
 
 
 def _keep_weights_unpacked(model: Any) -> None:
@@ -132,7 +193,9 @@ def load_tokenizer(folder: Path) -> Any:
     require_torch()
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), padding_side="left")
+    tokenizer = AutoTokenizer.from_pretrained(
+        str(folder), padding_side="left", trust_remote_code=False
+    )
     if not tokenizer.chat_template:
         raise SuiteError(
             f"The tokenizer in {folder} has no chat template. Use an instruction-tuned model, or "
@@ -143,16 +206,44 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
+DATE = date(2025, 1, 1)
+"""What templates that print today's date print: a prompt must not change overnight."""
+
+
 def template_sha256(tokenizer: Any) -> str:
     """Hash of the chat template: equal in training and in evaluation, or the run stops."""
-    return hashlib.sha256(str(tokenizer.chat_template).encode()).hexdigest()
+    return fingerprints.of([str(tokenizer.chat_template), DATE.isoformat()])
 
 
-def render(tokenizer: Any, messages: Sequence[Message]) -> str:
-    """The prompt text as the model sees it, ready for the assistant's turn."""
-    text: str = tokenizer.apply_chat_template(
-        list(messages), tokenize=False, add_generation_prompt=True
+def tokenizer_sha256(folder: Path) -> str:
+    """Hash of the files that turn text into tokens and back."""
+    names = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt")
+    return fingerprints.of(
+        {n: fingerprints.of_file(folder / n) for n in names if (folder / n).is_file()}
     )
+
+
+def render(tokenizer: Any, messages: Sequence[Message], *, answered: bool = False) -> str:
+    """The prompt text as the model sees it, ready for the assistant's turn.
+
+    ``answered``: the last message is the answer, so that none is asked for. Raises SuiteError
+    where the template refuses the messages.
+    """
+    from jinja2 import TemplateError
+
+    try:
+        text: str = tokenizer.apply_chat_template(
+            list(messages),
+            tokenize=False,
+            add_generation_prompt=not answered,
+            strftime_now=DATE.strftime,
+        )
+    except TemplateError as error:
+        roles = ", ".join(m["role"] for m in messages)
+        raise SuiteError(
+            f"The model's chat template refuses these messages ({roles}): {error}. Many templates "
+            "know no system prompt: put the instructions into the task's 'prompt' instead."
+        ) from error
     return text
 
 

@@ -249,6 +249,8 @@ class Request:
     prompt: Prompt
     adapter: str | None = None
     """Folder of the adapter to apply; None: the bare base."""
+    adapter_sha256: str | None = None
+    """Of the adapter that is meant, whatever lies in the folder by then."""
     max_new_tokens: int = 64
     temperature: float = 0.0
     top_p: float = 1.0

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from harness.types import Request
 
 
 def batches(
-    requests: Sequence[Request], *, max_rows: int, max_tokens: int
+    requests: Sequence[Request], *, max_rows: int, max_tokens: Callable[[], int]
 ) -> Iterator[list[Request]]:
     """Requests in batches of similar length, each of one adapter and one decoding setting.
 
-    ``max_tokens`` bounds rows x (longest prompt + new tokens), the size of the padded key-value
-    cache. The longest prompts come first, so that a batch that does not fit shows at once and an
-    estimate of the time left errs on the safe side. A request alone over the bound gets a batch
-    of its own.
+    ``max_tokens()`` bounds rows x (longest prompt + new tokens), the size of the padded key-value
+    cache; it is asked before each row, as it shrinks when memory runs out. The longest prompts
+    come first, so that a batch that does not fit shows at once and an estimate of the time left
+    errs on the safe side. A request alone over the bound gets a batch of its own.
     """
     groups: dict[tuple[object, ...], list[Request]] = defaultdict(list)
     for request in requests:
@@ -27,7 +27,7 @@ def batches(
         width = 0
         for request in group:
             width = width or prompt_length(request) + request.max_new_tokens
-            if batch and (len(batch) >= max_rows or (len(batch) + 1) * width > max_tokens):
+            if batch and (len(batch) >= max_rows or (len(batch) + 1) * width > max_tokens()):
                 yield batch
                 batch, width = [], prompt_length(request) + request.max_new_tokens
             batch.append(request)
@@ -37,7 +37,13 @@ def batches(
 
 def decoding(request: Request) -> tuple[object, ...]:
     """What the rows of one batch share."""
-    return (request.adapter, request.max_new_tokens, request.temperature, request.top_p)
+    return (
+        request.adapter,
+        request.adapter_sha256,
+        request.max_new_tokens,
+        request.temperature,
+        request.top_p,
+    )
 
 
 def prompt_length(request: Request) -> int:

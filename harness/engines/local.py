@@ -17,12 +17,18 @@ from harness import models
 from harness.engines import adapters
 from harness.engines.batching import batches, prompt_length
 from harness.engines.sampling import RowwiseSampler, seed_of
-from harness.errors import PreflightError
+from harness.errors import PreflightError, UsageError
 from harness.types import Completion, Message, Precision, Prompt, Request
 
 # Rows and padded tokens of one batch. Large batches are the first lever on speed; these fit a
 # small model in 6 GB on CPU, and a batch that does not fit is split when memory runs out.
 BATCH = {"cpu": (64, 24_576), "mps": (64, 24_576), "cuda": (256, 262_144)}
+
+ENGINE = "transformers in process, 1"
+"""Raise the number when a change here can change an answer."""
+
+BASE_TOLERANCE = 1e-3
+"""Relative; the bare base is bit-equal on CPU, and GPUs may choose another kernel."""
 
 PROBE = "Name one thing that this adapter was trained to change."
 
@@ -45,20 +51,23 @@ class LocalEngine:
         self.device = models.pick_device(device)
         self.tokenizer = models.load_tokenizer(folder)
         self._weights_sha256 = weights_sha256
-        rows, tokens = BATCH.get(self.device, BATCH["cpu"])
+        rows, tokens = BATCH[self.device.partition(":")[0]]
         self._max_rows, self._max_tokens = max_rows or rows, max_tokens or tokens
-        self._names: dict[str, str] = {}
+        self._attached: dict[str, tuple[str, str]] = {}
+        """Folder to (name in PEFT, hash) of the adapters that are on the model."""
 
     # ---- what it is
 
     @cached_property
     def identity(self) -> Mapping[str, str]:
         return {
-            "engine": "transformers in process",
+            "engine": ENGINE,
             "weights_sha256": self._weights_sha256,
             "precision": self.precision,
             "template_sha256": models.template_sha256(self.tokenizer),
-            "device": self.device,
+            "tokenizer_sha256": models.tokenizer_sha256(self.folder),
+            "end_tokens": ",".join(map(str, sorted(self._end_tokens))),
+            "device": models.device_name(self.device),
             **{f"version_{k}": v for k, v in models.versions().items() if k not in _NOT_RUN},
         }
 
@@ -66,7 +75,7 @@ class LocalEngine:
     def context_length(self) -> int:
         from transformers import AutoConfig
 
-        config = AutoConfig.from_pretrained(str(self.folder))
+        config = AutoConfig.from_pretrained(str(self.folder), trust_remote_code=False)
         return int(getattr(config.get_text_config(), "max_position_embeddings", 1 << 30))
 
     def prompts(self, conversations: Sequence[Sequence[Message]]) -> list[Prompt]:
@@ -81,20 +90,13 @@ class LocalEngine:
 
     def prove(self, adapter: str) -> Mapping[str, Any]:
         """Evidence that the adapter is applied: its hashes, and how far it moves the logits."""
-        import torch
-
         folder = Path(adapter)
         card = adapters.check_card(
             folder,
             weights=self._weights_sha256,
             template=self.identity["template_sha256"],
         )
-        prompt = self.prompts([[{"role": "user", "content": PROBE}]])[0]
-        ids = torch.tensor([prompt.tokens], device=self.device)
-        with self._applied(adapter), torch.inference_mode():
-            on = self._model(input_ids=ids, logits_to_keep=1).logits.float()
-        with self._applied(None), torch.inference_mode():
-            off = self._model(input_ids=ids, logits_to_keep=1).logits.float()
+        on, off = self._probe_logits(adapter), self._probe_logits(None)
         change = float((on - off).abs().max())
         if not change > 0:
             raise PreflightError(
@@ -102,7 +104,7 @@ class LocalEngine:
                 "with and without it. It was not trained, or it does not belong to this base."
             )
         return {
-            "adapter_sha256": adapters.adapter_sha256(folder),
+            "adapter_sha256": self._attached[adapter][1],
             "base_sha256": self._weights_sha256,
             "template_sha256": self.identity["template_sha256"],
             "precision": self.precision,
@@ -111,18 +113,61 @@ class LocalEngine:
             **card,
         }
 
-    def _applied(self, adapter: str | None) -> AbstractContextManager[Any]:
-        """Context in which the model runs with this adapter, or bare."""
+    def _applied(
+        self, adapter: str | None, sha256: str | None = None
+    ) -> AbstractContextManager[Any]:
+        """Context in which the model runs with this adapter (of that hash), or bare."""
         if adapter is None:
-            bare = getattr(self._model, "disable_adapter", None) if self._names else None
-            return bare() if bare else nullcontext()
-        if adapter not in self._names:
-            name = f"adapter_{len(self._names)}"
-            # Replaces the cached property: attaching wraps the base.
-            self.__dict__["_model"] = adapters.attach(self._model, Path(adapter), name)
-            self._names[adapter] = name
-        self._model.set_adapter(self._names[adapter])
+            bare: AbstractContextManager[Any] = (
+                self._model.disable_adapter() if self._attached else nullcontext()
+            )
+            return bare
+        if adapter not in self._attached:
+            self._attach(adapter)
+        name, attached = self._attached[adapter]
+        if sha256 not in (None, attached):
+            raise PreflightError(
+                f"The adapter in {adapter} changed while the run was under way. Run again, and "
+                "leave the folder alone meanwhile."
+            )
+        self._model.set_adapter(name)
         return nullcontext()
+
+    def _attach(self, adapter: str) -> None:
+        folder = Path(adapter)
+        before = adapters.adapter_sha256(folder)
+        bare = self._probe_logits(None)
+        name = f"adapter_{len(self._attached)}"
+        # Replaces the cached property: the first adapter wraps the base.
+        self.__dict__["_model"] = adapters.attach(self._model, folder, name)
+        self._attached[adapter] = (name, before)
+        if adapters.adapter_sha256(folder) != before:
+            raise PreflightError(f"The adapter in {folder} changed while it was loaded. Run again.")
+        moved = float((bare - self._probe_logits(None)).abs().max())
+        if not moved <= BASE_TOLERANCE * float(bare.abs().max()):
+            raise PreflightError(
+                f"Loading the adapter in {folder} changed the base itself, so the variants without "
+                "an adapter would not be the base any more. Adapters with a trained bias or an "
+                "initialisation that rewrites the base (PiSSA, OLoRA) must be converted to plain "
+                "LoRA first."
+            )
+
+    def _probe_logits(self, adapter: str | None) -> Any:
+        """Logits (1, 1, vocabulary) of the token after a fixed prompt."""
+        import torch
+
+        prompt = self.prompts([[{"role": "user", "content": PROBE}]])[0]
+        ids = torch.tensor([prompt.tokens], device=self.device)
+        with self._applied(adapter), torch.inference_mode():
+            return self._model(input_ids=ids, logits_to_keep=1).logits.float()
+
+    def close(self) -> None:
+        """Let go of the model; the next completion would load it again."""
+        import gc
+
+        self.__dict__.pop("_model", None)
+        self._attached.clear()
+        gc.collect()
 
     # ---- completions
 
@@ -134,7 +179,9 @@ class LocalEngine:
                 yield Completion(request.key, None, prompt_length(request), 0, 0.0, "error", error)
             else:
                 fitting.append(request)
-        for batch in batches(fitting, max_rows=self._max_rows, max_tokens=self._max_tokens):
+        if fitting:
+            _ = self._model  # loaded here, so that no answer's time holds the loading
+        for batch in batches(fitting, max_rows=self._max_rows, max_tokens=lambda: self._max_tokens):
             yield from self._complete_or_split(batch)
 
     def _too_long(self, request: Request) -> str | None:
@@ -147,23 +194,31 @@ class LocalEngine:
         )
 
     def _complete_or_split(self, batch: list[Request]) -> Iterator[Completion]:
-        import torch
-
         try:
             done = self._complete_batch(batch)
-        except torch.OutOfMemoryError:
-            if len(batch) == 1:
+        except RuntimeError as error:
+            if not _out_of_memory(error):
                 raise
+            if len(batch) == 1:
+                raise UsageError(
+                    f"Memory ran out on a single prompt of {prompt_length(batch[0])} tokens. Use a "
+                    "machine with more memory, a smaller model, or shorter prompts."
+                ) from error
             done = None
         if done is not None:
             yield from done
             return
-        if self.device == "cuda":
-            torch.cuda.empty_cache()
+        self._free()
         self._max_tokens = max(1, self._max_tokens // 2)
         half = len(batch) // 2
         yield from self._complete_or_split(batch[:half])
         yield from self._complete_or_split(batch[half:])
+
+    def _free(self) -> None:
+        import torch
+
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
 
     def _complete_batch(self, batch: list[Request]) -> list[Completion]:
         import torch
@@ -174,25 +229,17 @@ class LocalEngine:
         if first.temperature > 0:
             seeds = [seed_of(r.key, r.seed) for r in batch]
             options["logits_processor"] = [RowwiseSampler(seeds, first.temperature, first.top_p)]
-        started = time.perf_counter()
-        with self._applied(first.adapter), torch.inference_mode():
+        with self._applied(first.adapter, first.adapter_sha256), torch.inference_mode():
+            started = time.perf_counter()
             out = self._model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 max_new_tokens=first.max_new_tokens,
-                # A model's own generation_config may say otherwise; what we are asked decides.
                 do_sample=False,
-                num_beams=1,
-                repetition_penalty=1.0,
-                temperature=None,
-                top_p=None,
-                top_k=None,
-                pad_token_id=self.tokenizer.pad_token_id,
-                eos_token_id=sorted(self._end_tokens),
                 **options,
             )
-        seconds = (time.perf_counter() - started) / len(batch)
-        rows = out[:, ids.shape[1] :].tolist()
+            rows = out[:, ids.shape[1] :].tolist()
+            seconds = (time.perf_counter() - started) / len(batch)
         return [self._completion(r, row, seconds) for r, row in zip(batch, rows, strict=True)]
 
     def _padded(self, batch: list[Request]) -> tuple[Any, Any]:
@@ -226,7 +273,21 @@ class LocalEngine:
 
     @cached_property
     def _model(self) -> Any:
-        return models.load_base(self.folder, self.precision, self.device)
+        from transformers import GenerationConfig
+
+        model = models.load_base(self.folder, self.precision, self.device)
+        # A model's own settings (repetition penalty, forced tokens, …) would change answers
+        # without a trace; what a request says is all there is.
+        model.generation_config = GenerationConfig(
+            pad_token_id=self.tokenizer.pad_token_id, eos_token_id=sorted(self._end_tokens)
+        )
+        return model
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has an exception of its own; CPU and MPS say it in words."""
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text
 
 
 # Packages that train but do not take part in a completion.

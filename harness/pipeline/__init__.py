@@ -89,6 +89,8 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
             for key, engine in session.engines.items():
                 mine = [p for p in planned if (p.variant.model, p.variant.precision) == key]
                 completions.update(responses.collect(mine, engine, cache, session.progress))
+                # One base in memory at a time.
+                engine.close()
         with session.timed("scoring"):
             answers = _scored(session, planned, completions, cache)
     outputs, scores = record.tables(answers, k)
@@ -152,7 +154,6 @@ def _adapter(
         inputs,
         session.prompter,
         engine,
-        base=engine.folder,
         progress=session.progress,
     )
 
@@ -173,6 +174,7 @@ def _plan(
         proof = None
         if adapter is not None:
             proof = responses.prove(engine, str(adapter.folder), adapter.sha256, cache)
+            proof["prompts_match"] = adapter.prompts_match
         mine = []
         with session.timed("prompts"):
             for one in inputs:

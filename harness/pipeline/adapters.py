@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import sources
+from harness import fingerprints, sources
 from harness.data.prompts import completion
 from harness.engines.adapters import CARD, adapter_sha256, read_card
 from harness.engines.local import LocalEngine
+from harness.errors import PreflightError
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.progress import Progress
 from harness.pipeline.prompting import Prompter
@@ -30,6 +30,8 @@ class Ready:
     sha256: str
     card: dict[str, Any]
     """How it was made; empty for one that was trained elsewhere."""
+    prompts_match: bool | None
+    """Trained with the system prompts and templates of these tasks; None: not known for all."""
 
 
 def ready(
@@ -38,7 +40,6 @@ def ready(
     prompter: Prompter,
     engine: LocalEngine,
     *,
-    base: Path,
     progress: Progress,
 ) -> Ready | None:
     """The variant's adapter, trained now if it never was; None where it has none."""
@@ -47,7 +48,7 @@ def ready(
         return None
     if adapter.recipe is None:
         folder = sources.fetch(str(adapter.path))
-        return Ready(folder, adapter_sha256(folder), read_card(folder))
+        return _checked(folder, variant, inputs)
     recipe = adapter.recipe
     examples = training_examples(variant, recipe, inputs, prompter, engine)
     identity = dict(engine.identity)
@@ -59,19 +60,48 @@ def ready(
         with locked(folder.parent, progress.say):
             # Another process may have trained it while this one waited.
             if not (folder / CARD).is_file():
-                _train(variant, recipe, examples, base, identity, folder, engine.device, progress)
-    card = json.loads((folder / CARD).read_text("utf-8"))
-    return Ready(folder, adapter_sha256(folder), card)
+                _train(variant, recipe, examples, inputs, engine, identity, folder, progress)
+    return _checked(folder, variant, inputs)
+
+
+def prompts_sha256(variant: Variant, inputs: Sequence[Inputs]) -> dict[str, str]:
+    """For each task a hash of what stands around its questions: system prompt and templates."""
+    return {
+        one.task.name: fingerprints.of(
+            [
+                one.task.system if variant.system is None else variant.system,
+                one.task.prompt,
+                one.task.passages,
+            ]
+        )
+        for one in inputs
+    }
+
+
+def _checked(folder: Path, variant: Variant, inputs: Sequence[Inputs]) -> Ready:
+    """Raises PreflightError where the adapter was trained around other words than it will see."""
+    card = read_card(folder)
+    taught = card.get("prompts_sha256") or {}
+    now = prompts_sha256(variant, inputs)
+    other = [task for task, found in now.items() if taught.get(task, found) != found]
+    if other:
+        raise PreflightError(
+            f"The adapter in {folder} was trained with another system prompt or prompt template "
+            f"for task '{other[0]}' than variant '{variant.name}' uses now. Train it again, or "
+            "restore the prompts."
+        )
+    known = all(task in taught for task in now)
+    return Ready(folder, adapter_sha256(folder), card, True if known else None)
 
 
 def _train(
     variant: Variant,
     recipe: LoraRecipe,
     examples: Sequence[Example],
-    base: Path,
+    inputs: Sequence[Inputs],
+    engine: LocalEngine,
     identity: dict[str, str],
     folder: Path,
-    device: str,
     progress: Progress,
 ) -> None:
     progress.stage(f"training {variant.name} on {len(examples)} rows")
@@ -87,10 +117,11 @@ def _train(
     train(
         recipe,
         examples,
-        base=base,
+        base=engine.folder,
         identity=identity,
         out=folder,
-        device=device,
+        prompts_sha256=prompts_sha256(variant, inputs),
+        device=engine.device,
         progress=report,
     )
 

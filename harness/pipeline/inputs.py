@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness import fingerprints, scorers
 from harness.errors import DataError, SuiteError
+from harness.pipeline import checks
 from harness.types import Data, Sample, Scorer, Suite, Task, Variant
 
 
@@ -22,39 +23,69 @@ class Inputs:
     """Of the samples evaluated: inputs, targets, clusters, metadata."""
 
 
-def load(suite: Suite, *, seed: int, limit: int | None) -> list[Inputs]:
-    """Every task's data. Raises DataError where a task has none, or ids that are not unique."""
-    return [_load(task, seed, limit) for task in suite.tasks]
+def load(
+    suite: Suite, variants: Sequence[Variant], *, seed: int, limit: int | None
+) -> list[Inputs]:
+    """Every task's data, for these of the suite's ``variants``.
+
+    Raises DataError for data that are wrong in themselves (``checks.checked``) or that a variant
+    must not learn from, SuiteError for scorers that contradict each other and for a retriever
+    that has nothing to search.
+    """
+    inputs = [_load(task, variants, seed, limit) for task in suite.tasks]
+    _check_retrieval(inputs, variants)
+    return inputs
 
 
-def _load(task: Task, seed: int, limit: int | None) -> Inputs:
+def _load(task: Task, variants: Sequence[Variant], seed: int, limit: int | None) -> Inputs:
     data = task.data(seed) if callable(task.data) else task.data
     if not isinstance(data, Data):
         raise SuiteError(
             f"The data of task '{task.name}' must be a Data, or a function from a seed to one; "
             f"got {type(data).__name__}."
         )
+    data = checks.checked(task.name, data)
     if not data.eval:
         raise DataError(f"Task '{task.name}' has no samples to evaluate on.")
-    for what, ids in (
-        ("evaluation samples", [s.id for s in data.eval]),
-        ("training samples", [s.id for s in data.train]),
-        ("documents", [d.id for d in data.corpus]),
-    ):
-        _check_ids(task.name, what, ids)
+    if why := _learns(variants):
+        # Before the limit: what a small run lets pass, the whole one must not refuse.
+        checks.refuse_overlap(task.name, data, why)
     if limit is not None:
         data = replace(data, eval=_draw(data.eval, limit, seed))
     found = tuple(scorers.resolve(s) for s in task.scorers)
+    scorers.check_names(found)
     _check_targets(task.name, data.eval, found)
     return Inputs(task, data, found, fingerprints.of(data.eval))
 
 
-def _check_ids(task: str, what: str, ids: Sequence[str]) -> None:
-    if len(set(ids)) == len(ids):
-        return
-    seen: set[str] = set()
-    twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
-    raise DataError(f"Task '{task}': two {what} have the id '{twice}'. Ids must be unique.")
+def _learns(variants: Sequence[Variant]) -> str | None:
+    """Which variant sees training samples, and how; None: none does."""
+    for variant in variants:
+        if variant.adapter is not None and variant.adapter.recipe is not None:
+            return f"the adapter of '{variant.name}' is trained on them"
+        if variant.shots is not None:
+            return f"'{variant.name}' is shown them as solved examples"
+    return None
+
+
+def searchers(variants: Sequence[Variant]) -> list[str]:
+    """Names of the variants that search a corpus, when they answer or when they are trained."""
+    return [v.name for v in variants if v.retriever is not None or _trains_with_passages(v)]
+
+
+def _trains_with_passages(variant: Variant) -> bool:
+    recipe = variant.adapter.recipe if variant.adapter else None
+    return recipe is not None and recipe.retriever is not None and recipe.retriever_share > 0
+
+
+def _check_retrieval(inputs: Sequence[Inputs], variants: Sequence[Variant]) -> None:
+    names = searchers(variants)
+    if names and not any(one.data.corpus for one in inputs):
+        raise SuiteError(
+            f"Variant '{names[0]}' has a retriever, and no task of the suite has a corpus, so it "
+            "would be measured without passages. Give a task's Data a corpus, or leave the "
+            "retriever out."
+        )
 
 
 def _check_targets(task: str, samples: Sequence[Sample], found: Sequence[Scorer]) -> None:

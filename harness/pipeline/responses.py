@@ -63,6 +63,7 @@ def _request(
         key="",
         prompt=prompt,
         adapter=folder,
+        adapter_sha256=sha256,
         max_new_tokens=inputs.task.max_new_tokens,
         temperature=drawn.temperature,
         top_p=drawn.top_p if sampled else 1.0,

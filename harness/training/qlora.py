@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import fingerprints, models
 from harness.errors import PreflightError
+from harness.sources import weights_sha256
 from harness.training import preflights
 from harness.training.rows import Example, Row, build_rows
 from harness.types import LoraRecipe
 
 CARD = "harness.json"
-_DONE = "whole"
-"""Marks a checkpoint that was written to its end; the libraries leave half ones when killed."""
+VERSION = 1
+"""Raise it when a change here can change an adapter."""
+_DONE = "seconds"
+"""Marks a checkpoint that was written to its end (the libraries leave half ones when killed), and
+holds the seconds of training so far."""
 
 Progress = Callable[[int, int, float | None], None]
 """Called with (step, steps in all, loss)."""
@@ -32,7 +38,13 @@ def adapter_fingerprint(
     """
     rows = [[e.id, list(e.prompt.tokens or ()), e.completion] for e in examples]
     return fingerprints.of(
-        {"recipe": recipe, "rows": rows, "identity": identity, "packages": models.versions()}
+        {
+            "version": VERSION,
+            "recipe": recipe,
+            "rows": rows,
+            "identity": identity,
+            "packages": models.versions(),
+        }
     )
 
 
@@ -43,13 +55,15 @@ def train(
     base: Path,
     identity: dict[str, str],
     out: Path,
+    prompts_sha256: Mapping[str, str] | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train an adapter into the folder ``out`` and return its card (also kept as harness.json).
 
-    ``identity`` must hold ``weights_sha256`` and ``template_sha256``; they bind the adapter to
-    its base and prompt template. A run that was killed continues from its last whole checkpoint.
+    ``identity`` must hold ``weights_sha256`` and ``template_sha256``; with ``prompts_sha256``
+    (task to hash of its system prompt and templates) they bind the adapter to what it was trained
+    with. A run that was killed continues from its last whole checkpoint.
     Raises PreflightError where a check fails; nothing is left in ``out`` then.
     """
     models.require_torch()
@@ -71,28 +85,29 @@ def train(
         "rows_in": len(examples),
     }
     work = out.with_name(out.name + ".partial")
-    started = time.perf_counter()
-    trainer = _trainer(model, tokenizer, rows, recipe, work, device, progress)
+    resumed = _last_whole_checkpoint(work)
+    before = float((resumed / _DONE).read_text("utf-8")) if resumed else 0.0
+    clock = _Clock(time.perf_counter() - before)
+    trainer = _trainer(model, tokenizer, rows, recipe, work, device, clock, progress)
     checks["rows_trained"] = len(trainer.train_dataset)
     if checks["rows_trained"] != len(examples):
         raise PreflightError(
             f"{len(examples)} training rows went in, {checks['rows_trained']} would be trained."
         )
-    resumed = _last_whole_checkpoint(work)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     history = trainer.state.log_history
     losses = [(int(h["step"]), float(h["loss"])) for h in history if "loss" in h]
-    preflights.finite_losses(losses)
     checks["max_logit_change"] = preflights.logit_change(model, probe)
     card = {
         "base_sha256": identity["weights_sha256"],
         "template_sha256": identity["template_sha256"],
+        "prompts_sha256": dict(prompts_sha256 or {}),
         "recipe": fingerprints.plain(recipe),
         "loss": losses,
         "steps": trainer.state.global_step,
         "rows": len(rows),
         "tokens": sum(len(r.input_ids) for r in rows),
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": round(clock.seconds, 1),
         "resumed_at_step": int(resumed.name.split("-")[1]) if resumed else None,
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "device": device,
@@ -126,8 +141,10 @@ def _trainer(
     recipe: LoraRecipe,
     work: Path,
     device: str,
+    clock: _Clock,
     progress: Progress | None,
 ) -> Any:
+    import torch
     from datasets import Dataset
     from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
@@ -153,8 +170,12 @@ def _trainer(
         max_length=None,
         use_cpu=device == "cpu",
         bf16=False,
-        fp16=False,
+        # Without bf16 the activations are fp16, whose small gradients need scaling.
+        fp16=device.startswith("cuda")
+        and models.compute_dtype(recipe.precision, device) == torch.float16,
         logging_steps=1,
+        # Otherwise a loss that is not a number is logged as 0.
+        logging_nan_inf_filter=False,
         save_steps=0.1,
         save_total_limit=2,
         report_to="none",
@@ -168,7 +189,7 @@ def _trainer(
         args=config,
         train_dataset=data,
         processing_class=tokenizer,
-        callbacks=[_callback(progress)],
+        callbacks=[_callback(clock, progress)],
     )
     # It prints every log line where the progress bar is off.
     trainer.remove_callback(PrinterCallback)
@@ -180,16 +201,34 @@ def _trainer(
     return trainer
 
 
-def _callback(progress: Progress | None) -> Any:
+@dataclass(frozen=True)
+class _Clock:
+    """Seconds of training, those before an interruption included."""
+
+    started: float
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+
+def _callback(clock: _Clock, progress: Progress | None) -> Any:
     from transformers import TrainerCallback
 
     class Report(TrainerCallback):  # type: ignore[misc]
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-            if progress and logs and "loss" in logs:
-                progress(state.global_step, state.max_steps, float(logs["loss"]))
+            if not logs or "loss" not in logs:
+                return
+            loss = float(logs["loss"])
+            preflights.finite_loss(state.global_step, loss)
+            if progress:
+                progress(state.global_step, state.max_steps, loss)
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _DONE).touch()
+            # Resumed from its last step, the trainer would take one step too many.
+            if state.global_step < state.max_steps:
+                folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+                (folder / _DONE).write_text(f"{clock.seconds:.1f}", "utf-8")
 
     return Report()
 
@@ -200,10 +239,14 @@ def _last_whole_checkpoint(work: Path) -> Path | None:
 
 
 def _save(model: Any, card: dict[str, Any], out: Path, work: Path) -> None:
-    """Adapter and card appear in ``out`` together or not at all."""
+    """Adapter and card appear in ``out`` together or not at all, on disk when they do."""
     ready = out.with_name(out.name + ".ready")
     shutil.rmtree(ready, ignore_errors=True)
     model.save_pretrained(str(ready), safe_serialization=True)
+    card["adapter_sha256"] = weights_sha256(ready)
     (ready / CARD).write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+    for file in ready.iterdir():
+        with file.open("rb+") as opened:
+            os.fsync(opened.fileno())
     ready.replace(out)
     shutil.rmtree(work, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import models
 from harness.errors import PreflightError
-from harness.types import Prompt
+from harness.types import Message, Prompt
 
 IGNORE = -100
 """Label of tokens that carry no loss (PyTorch's cross-entropy default)."""
@@ -56,8 +56,8 @@ def build_rows(
 
 def _row(example: Example, tokenizer: Any, ends: frozenset[int]) -> Row:
     prompt = example.prompt
-    answer = [*prompt.messages, {"role": "assistant", "content": example.completion}]
-    whole = tokenizer.apply_chat_template(answer, tokenize=False)
+    answer = Message(role="assistant", content=example.completion)
+    whole = models.render(tokenizer, [*prompt.messages, answer], answered=True)
     if not whole.startswith(prompt.text):
         raise PreflightError(
             f"The chat template renders the prompt of training row '{example.id}' differently once "

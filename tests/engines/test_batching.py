@@ -17,7 +17,7 @@ requests = st.lists(
     max_size=60,
 ).map(
     lambda rows: [
-        Request(str(k), Prompt((), "", tuple(range(n))), adapter, new)
+        Request(str(k), Prompt((), "", tuple(range(n))), adapter, None, new)
         for k, (_, n, adapter, new) in enumerate(rows)
     ]
 )
@@ -27,7 +27,7 @@ requests = st.lists(
 def test_every_request_is_in_one_batch_within_bounds(
     some: list[Request], max_rows: int, max_tokens: int
 ) -> None:
-    made = list(batches(some, max_rows=max_rows, max_tokens=max_tokens))
+    made = list(batches(some, max_rows=max_rows, max_tokens=lambda: max_tokens))
     assert sorted(r.key for b in made for r in b) == sorted(r.key for r in some)
     for batch in made:
         assert len({decoding(r) for r in batch}) == 1
@@ -41,7 +41,7 @@ def test_longest_prompts_come_first(some: list[Request]) -> None:
     for group in {decoding(r) for r in some}:
         made = [
             prompt_length(r)
-            for b in batches(some, max_rows=4, max_tokens=10_000)
+            for b in batches(some, max_rows=4, max_tokens=lambda: 10_000)
             for r in b
             if decoding(r) == group
         ]

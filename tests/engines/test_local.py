@@ -57,7 +57,7 @@ def ask(
     prompts = engine.prompts([talk(q) for q in QUESTIONS])
     folder = str(adapter) if adapter else None
     requests = [
-        Request(str(i), p, folder, n, **options)  # type: ignore[arg-type]
+        Request(str(i), p, folder, max_new_tokens=n, **options)  # type: ignore[arg-type]
         for i, p in enumerate(prompts)
     ]
     return {c.key: c for c in engine.complete(requests)}

@@ -55,7 +55,7 @@ def test_a_trained_adapter_changes_the_answers(
     proof = engine.prove(str(out))
     assert proof["base_matches"] is True
     assert proof["template_matches"] is True
-    requests = [Request("0", examples[0].prompt, str(out), 4)]
+    requests = [Request("0", examples[0].prompt, str(out), max_new_tokens=4)]
     assert "banana" in (next(iter(engine.complete(requests))).text or "")
 
 
