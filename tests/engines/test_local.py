@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ pytest.importorskip("torch", reason="the extra 'local' is not installed")
 from harness import sources
 from harness.engines import adapters
 from harness.engines.local import LocalEngine
-from harness.errors import PreflightError, SourceError
+from harness.errors import PreflightError, SourceError, SuiteError, UsageError
 from harness.types import Completion, Message, Request
 
 pytestmark = pytest.mark.model
@@ -167,3 +170,148 @@ def test_pickled_adapters_are_not_loaded(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}", "utf-8")
     with pytest.raises(SourceError, match="pickle"):
         adapters.adapter_sha256(tmp_path)
+
+
+def test_an_adapter_whose_weights_are_not_its_cards_is_refused(
+    engine: LocalEngine, adapter: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(adapter, other)
+    (other / adapters.CARD).write_text(json.dumps({"adapter_sha256": "0" * 64}), "utf-8")
+    with pytest.raises(PreflightError, match="not those"):
+        engine.prove(str(other))
+
+
+def test_an_adapter_that_changes_during_a_run_is_noticed(
+    engine: LocalEngine, adapter: Path
+) -> None:
+    prompt = engine.prompts([talk("Hello")])[0]
+    request = Request("0", prompt, str(adapter), "0" * 64)
+    with pytest.raises(PreflightError, match="changed while the run"):
+        list(engine.complete([request]))
+
+
+def test_an_adapter_that_rewrites_the_base_is_refused(smollm2: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    from harness import models
+
+    config = LoraConfig(
+        task_type="CAUSAL_LM", r=4, target_modules=["q_proj"], init_lora_weights="pissa"
+    )
+    model = get_peft_model(models.load_base(smollm2, "fp32", "cpu"), config)
+    model.save_pretrained(str(tmp_path / "pissa"))
+    with pytest.raises(PreflightError, match="changed the base"):
+        engine_at(smollm2, "fp32").prove(str(tmp_path / "pissa"))
+
+
+def test_two_adapters_on_one_base_keep_apart(
+    engine: LocalEngine, adapter: Path, smollm2: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    stronger = tmp_path / "stronger"
+    shutil.copytree(adapter, stronger)
+    file = stronger / adapters.WEIGHTS
+    save_file({k: -v if "lora_B" in k else v for k, v in load_file(file).items()}, file)
+    one, two, again = ask(engine, adapter), ask(engine, stronger), ask(engine, adapter)
+    alone = ask(engine_at(smollm2, "fp32"), stronger)
+    assert [c.text for c in one.values()] == [c.text for c in again.values()]
+    assert [c.text for c in two.values()] == [c.text for c in alone.values()]
+    assert [c.text for c in one.values()] != [c.text for c in two.values()]
+
+
+def test_a_batch_that_does_not_fit_is_split_and_nothing_is_lost(
+    smollm2: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_at(smollm2, "fp32")
+    whole = engine._complete_batch
+    sizes = []
+
+    def small_memory(batch: list[Request]) -> list[Completion]:
+        sizes.append(len(batch))
+        if len(batch) > 1:
+            # The words of torch's CPU allocator; running out for real would stop the machine.
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return whole(batch)
+
+    monkeypatch.setattr(engine, "_complete_batch", small_memory)
+    assert set(ask(engine, n=2)) == {"0", "1", "2"}
+    assert max(sizes) == 3
+
+
+def test_weights_that_are_quantised_already_are_refused(smollm2: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "packed"
+    shutil.copytree(smollm2, folder)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_4bit": True}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    engine = engine_at(folder, "fp32")
+    with pytest.raises(SourceError, match="quantised already"):
+        ask(engine)
+
+
+def test_weights_with_a_missing_tensor_are_refused(smollm2: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "torn"
+    shutil.copytree(smollm2, folder)
+    file = folder / "model.safetensors"
+    tensors = load_file(file)
+    tensors.pop("model.layers.3.mlp.up_proj.weight")
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises(SourceError, match="incomplete"):
+        ask(engine_at(folder, "fp32"))
+
+
+def test_a_model_without_a_chat_template_is_refused(smollm2: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(smollm2, folder)
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(SuiteError, match="chat template"):
+        engine_at(folder, "fp32")
+
+
+def test_a_template_without_system_prompts_says_so(smollm2: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "plain"
+    shutil.copytree(smollm2, folder)
+    template = (
+        "{% for m in messages %}{% if m['role'] == 'system' %}"
+        "{{ raise_exception('no system role') }}{% endif %}{{ m['content'] }}{% endfor %}"
+    )
+    (folder / "chat_template.jinja").write_text(template, "utf-8")
+    engine = engine_at(folder, "fp32")
+    with pytest.raises(SuiteError, match="no system role"):
+        engine.prompts([[{"role": "system", "content": "Be brief."}, *talk("Hello")]])
+
+
+def test_a_template_with_a_date_gives_the_same_prompt_tomorrow(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "dated"
+    shutil.copytree(smollm2, folder)
+    template = "{{ strftime_now('%d %b %Y') }} {{ messages[0]['content'] }}"
+    (folder / "chat_template.jinja").write_text(template, "utf-8")
+    (prompt,) = engine_at(folder, "fp32").prompts([talk("Hello")])
+    assert prompt.text == "01 Jan 2025 Hello"
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "mps:"])
+def test_a_device_that_is_none_is_named(device: str) -> None:
+    from harness import models
+
+    with pytest.raises(UsageError, match="device"):
+        models.pick_device(device)
+
+
+def test_nothing_is_reported_to_the_hub() -> None:
+    code = (
+        "from harness import models; models.require_torch(); import huggingface_hub.constants as c;"
+        "print(c.HF_HUB_DISABLE_TELEMETRY)\n"
+        "try:\n    import kernels\nexcept ImportError: print('no hub kernels')"
+    )
+    environment = {k: v for k, v in os.environ.items() if "TELEMETRY" not in k}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.split("\n")[:2] == ["True", "no hub kernels"]

@@ -151,3 +151,23 @@ def test_other_ingredients_make_another_adapter(
     assert len(names) == 4
     again = adapter_fingerprint(RECIPE, list(examples), identity=dict(identity))
     assert again in names
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training(
+    engine: LocalEngine, examples: list[Example], tmp_path: Path
+) -> None:
+    # So large a rate throws the weights out of range within a step or two.
+    recipe = replace(RECIPE, learning_rate=1e30, max_grad_norm=1e30)
+    with pytest.raises(PreflightError, match="learning_rate"):
+        train_here(engine, examples, tmp_path / "a", recipe)
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_card_is_bound_to_the_weights(
+    engine: LocalEngine, examples: list[Example], tmp_path: Path
+) -> None:
+    from harness.engines.adapters import adapter_sha256, read_card
+
+    out = tmp_path / "adapter"
+    train_here(engine, examples, out, replace(RECIPE, max_steps=1))
+    assert read_card(out)["adapter_sha256"] == adapter_sha256(out)
