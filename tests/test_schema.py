@@ -120,7 +120,7 @@ def test_the_manifest(run):
     assert set(manifest) == {
         *("schema_version", "kind", "harness_version", "suite", "created", "seed", "limit"),
         *("command", "fingerprint", "tasks", "variants", "rules", "training", "environment"),
-        *("timings", "warnings", "files", "manifest_sha256"),
+        *("repeats", "not_measured", "timings", "warnings", "files", "manifest_sha256"),
     }
     assert (manifest["schema_version"], manifest["kind"]) == (1, "import")
     task = manifest["tasks"]["default"]
@@ -130,6 +130,7 @@ def test_the_manifest(run):
     assert task["metrics"]["ok"] == {**unknown, "low": 0.0, "high": 1.0, "binary": True}
     assert list(manifest["variants"]) == ["old", "new"]
     assert manifest["variants"]["old"]["has_adapter"] is None
+    assert (manifest["repeats"], manifest["not_measured"]) == (None, {})
 
 
 def test_the_file_hashes(run):

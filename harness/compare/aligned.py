@@ -80,7 +80,9 @@ class TaskData:
     """The JSON text of each code of ``codes["metadata"]``."""
     infos: Mapping[str, MetricInfo]
     expected: int | None = None
-    """Samples that the manifest of a measured run promises; None: imported."""
+    """Rows that the manifest of a measured run promises a variant; None: imported."""
+    owners: Codes | None = None
+    """(S,) with repeated answers: the sample that each row answers; None: each its own."""
     slices: dict[str, tuple[list[str], Codes]] = field(default_factory=dict, repr=False)
     """Slice labels by metadata key, kept once they are worked out (``pairs.slices``)."""
 
@@ -191,10 +193,20 @@ def _task(run: Run, name: str, variants: tuple[str, ...], out: _Rows, scored: _R
         if metric not in infos and column in outputs.column_names:
             values[metric] = _spread(outputs[column], place, shape)
             infos[metric] = MetricInfo(metric, False, Scale(0.0, None), False, quantile, True)
-    expected = None if imported else task.get("n")
+    repeats = int(run.manifest.get("repeats") or 1)
+    expected = None if imported or task.get("n") is None else task["n"] * repeats
+    owners = _owners(samples) if repeats > 1 else None
     return TaskData(
-        name, variants, samples, present, touched, values, codes, metadata, infos, expected
+        name, variants, samples, present, touched, values, codes, metadata, infos, expected, owners
     )
+
+
+def _owners(rows: pa.Array) -> Codes:
+    """The samples of rows ``id#0``, ``id#1``, … as numbers, in the order of the rows."""
+    import pyarrow.compute as pc
+
+    names = pc.replace_substring_regex(rows, "#[0-9]+$", "")
+    return _numpy(names.dictionary_encode().indices, np.int32)[0].astype(np.int64)
 
 
 def _places(rows: _Rows, samples: pa.Array) -> Codes:

@@ -88,7 +88,7 @@ def _comparison(
 
 
 def _summary(task: TaskData, info: MetricInfo, variant: str, alpha: float) -> Summary:
-    values, clusters = own(task, variant, info)
+    values, clusters, _ = own(task, variant, info)
     scored = ~np.isnan(values)
     n = int(scored.sum())
     outcome = _try(

@@ -18,7 +18,7 @@ def merge(runs: Sequence[tuple[str, Run]]) -> tuple[Run, list[str]]:
 
     Samples are matched by id. Raises InvalidRun where the runs have no task in common, or
     a common task or metric is of another version. Inputs and targets are compared sample by
-    sample where the pairs are made.
+    sample where the pairs are made. Runs of different ``repeats`` have no pairs: InvalidRun too.
     """
     import pyarrow as pa
 
@@ -33,9 +33,17 @@ def merge(runs: Sequence[tuple[str, Run]]) -> tuple[Run, list[str]]:
         for task in run.manifest["tasks"]
         if task not in shared
     ]
+    repeats = {name: run.manifest.get("repeats") or 1 for name, run in runs}
+    if len(set(repeats.values())) > 1:
+        said = ", ".join(f"{k} in run '{name}'" for name, k in repeats.items())
+        raise InvalidRun(
+            f"The runs have different repeats ({said}), so their answers cannot be paired. "
+            "Measure again with one number."
+        )
     tasks = {task: _common(task, runs, warnings) for task in shared}
     manifest = {
         "kind": "run" if all(r.manifest.get("kind") == "run" for _, r in runs) else "import",
+        "repeats": next(iter(repeats.values())),
         "tasks": {name: {**task, "n": None} for name, task in tasks.items()},
         "variants": {
             f"{name}/{variant}": entry

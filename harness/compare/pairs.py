@@ -24,6 +24,8 @@ class Pairs:
     """Of the oriented values."""
     clusters: Codes | None
     """(n,); None: no two samples share a cluster."""
+    owners: Codes | None
+    """(n,) with repeated answers: the sample of each; None: each answer has its own."""
     identical: bool | None
     """Both sides gave the same output to every sample; None: not known."""
     differs: tuple[str, ...]
@@ -58,6 +60,7 @@ def pair(
         sign * values[r, at],
         info.scale if higher else info.scale.flipped(),
         clusters_of(task, (c, r), at),
+        owners_of(task, at),
         _identical(mine, theirs),
         _differences(task, c, r, at),
         _unknown(task, c, r, at),
@@ -66,11 +69,13 @@ def pair(
 
 def own(
     task: TaskData, variant: str, info: MetricInfo, keep: Bools | None = None
-) -> tuple[Floats, Codes | None]:
-    """One variant's values and clusters over the task's samples; one it lacks is unscored."""
+) -> tuple[Floats, Codes | None, Codes | None]:
+    """One variant's values, clusters and owners (as in ``Pairs``) over the task's samples; one it
+    lacks is unscored."""
     at = np.arange(len(task.samples)) if keep is None else np.flatnonzero(keep)
     rows = (task.row(variant), *range(len(task.variants)))
-    return task.values[info.name][task.row(variant), at], clusters_of(task, rows, at)
+    values = task.values[info.name][task.row(variant), at]
+    return values, clusters_of(task, rows, at), owners_of(task, at)
 
 
 def slices(task: TaskData, key: str, variants: tuple[str, ...]) -> list[tuple[str, Bools]]:
@@ -104,15 +109,22 @@ def slice_conflict(task: TaskData, key: str, candidate: str, reference: str) -> 
 
 
 def clusters_of(task: TaskData, rows: tuple[int, ...], at: Codes) -> Codes | None:
-    """(n,) cluster codes; a sample without one is its own. None where all are their own."""
+    """(n,) cluster codes; a sample without one is its own (with all answers to it). None where
+    no two answers share one."""
     code = _first_known(task.codes["cluster"], list(rows), at)
     alone = code < 0
-    code = np.where(alone, code.max(initial=-1) + 1 + np.arange(len(code)), code)
+    own = np.arange(len(code)) if task.owners is None else task.owners[at]
+    code = np.where(alone, code.max(initial=-1) + 1 + own, code)
     _, first, code = np.unique(code, return_index=True, return_inverse=True)
     if len(first) == len(code):
         return None
     # Numbered by their first sample: sums must not depend on the order of the rows.
     return np.argsort(np.argsort(first)).astype(np.int64)[code]
+
+
+def owners_of(task: TaskData, at: Codes) -> Codes | None:
+    """(n,) the sample of each answer, where samples have several; None where each has one."""
+    return None if task.owners is None else task.owners[at]
 
 
 def _first_known(codes: Codes, rows: list[int], at: Codes) -> Codes:

@@ -12,10 +12,12 @@ from harness.gate.places import (
     Tasks,
     Variants,
     fault,
+    not_measured,
     places,
     references,
     tasks_of,
     unknown_candidate,
+    without_adapter,
 )
 from harness.gate.recommend import recommend
 from harness.gate.ruling import Ruling, rule_on
@@ -52,9 +54,10 @@ def decide(run: Run, rules: RuleSet | None = None, *, strict: bool = False) -> V
         return NO_RULES
     tasks = index(run)
     variants = known_variants(run, tasks)
-    if strict and (wrong := _faults(tasks, variants, rules)):
+    absent: Variants = run.manifest.get("not_measured") or {}
+    if strict and (wrong := _faults(tasks, variants, absent, rules)):
         raise RulesError("The rules do not fit this run:\n" + "\n".join(wrong))
-    rulings = [r for rule in rules.rules for r in _rulings(tasks, variants, rule, rules)]
+    rulings = [r for rule in rules.rules for r in _rulings(tasks, variants, absent, rule, rules)]
     rows = tuple(r.row for r in rulings)
     warnings = [*_about_run(run), *_precision(variants, rules)]
     gating = [row.status for row in rows if row.gating]
@@ -67,6 +70,9 @@ def decide(run: Run, rules: RuleSet | None = None, *, strict: bool = False) -> V
     status = Status.INVALID if invalid else min(gating, key=list(Status).index)
     if status is Status.INVALID:
         recommendation, reason = None, "No recommendation: the verdict is INVALID."
+    elif rivals := without_adapter(absent):
+        names = ", ".join(f"'{name}'" for name in rivals)
+        recommendation, reason = None, f"No recommendation: not measured of the suite: {names}."
     else:
         recommendation, reason = recommend(tasks, variants, rules)
     if recommendation is None:
@@ -83,17 +89,21 @@ def _own_rules(run: Run) -> RuleSet | None:
 def faults(run: Run, rules: RuleSet) -> list[str]:
     """What the rules name that ``run`` does not know, and margins that its metrics cannot have."""
     tasks = index(run)
-    return _faults(tasks, known_variants(run, tasks), rules)
+    absent = run.manifest.get("not_measured") or {}
+    return _faults(tasks, known_variants(run, tasks), absent, rules)
 
 
-def _faults(tasks: Tasks, variants: Variants, rules: RuleSet) -> list[str]:
+def _faults(tasks: Tasks, variants: Variants, absent: Variants, rules: RuleSet) -> list[str]:
+    if rules.candidate in absent:
+        return []
     missing = unknown_candidate(variants, rules.candidate)
     if missing:
         return [missing]
     return [
         f"rule {number} ({rule.metric}): {wrong}"
         for number, rule in enumerate(rules.rules, 1)
-        if (wrong := fault(tasks, variants, rule, rules.candidate))
+        if not not_measured(absent, rule, rules.candidate)
+        and (wrong := fault(tasks, variants, rule, rules.candidate))
     ]
 
 
@@ -122,9 +132,13 @@ def _row_to_dict(row: RuleResult) -> dict[str, Any]:
     return {**values, "status": row.status.value}
 
 
-def _rulings(tasks: Tasks, variants: Variants, rule: Rule, rules: RuleSet) -> Iterator[Ruling]:
+def _rulings(
+    tasks: Tasks, variants: Variants, absent: Variants, rule: Rule, rules: RuleSet
+) -> Iterator[Ruling]:
     alpha = rule.alpha or rules.alpha
-    wrong = fault(tasks, variants, rule, rules.candidate)
+    wrong = not_measured(absent, rule, rules.candidate) or fault(
+        tasks, variants, rule, rules.candidate
+    )
     if wrong:
         yield Ruling(_unheld(rule, alpha, wrong))
         return

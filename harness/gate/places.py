@@ -63,6 +63,31 @@ def _flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def not_measured(absent: Variants, rule: Rule, candidate: str) -> str | None:
+    """Which variant of the suite the rule speaks of and this run left out; None: none.
+
+    ``absent``: the manifest's ``not_measured``. The rule is well-formed, but the run cannot
+    support it: of the variants that happened to be measured, `best` would be an easier one.
+    """
+    if candidate in absent:
+        return f"the candidate '{candidate}' was {_MEASURE}"
+    if rule.versus in absent:
+        return f"'{rule.versus}' was {_MEASURE}"
+    rivals = [f"'{name}'" for name in without_adapter(absent)]
+    if rule.versus == BEST and rivals:
+        were = f"{', '.join(rivals)} {'was' if len(rivals) == 1 else 'were'}"
+        return f"'{BEST}' is every variant without an adapter, and {were} {_MEASURE}"
+    return None
+
+
+_MEASURE = "not measured in this run: run the suite without --variant"
+
+
+def without_adapter(absent: Variants) -> list[str]:
+    """Names of the variants left out that a verdict would have to reckon with."""
+    return [name for name, about in absent.items() if about.get("has_adapter") is not True]
+
+
 def fault(tasks: Tasks, variants: Variants, rule: Rule, candidate: str) -> str | None:
     """What in ``rule`` this run does not know or cannot mean; None: nothing."""
     return (

@@ -65,9 +65,14 @@ def _comparison(rule: Rule, candidate: str, place: Place, alpha: float, info: Me
     higher = higher_is_better(rule, info)
     pairs = pair(place.task, candidate, versus, info, higher=higher, keep=place.keep)
     both, scale = (pairs.candidate, pairs.reference), pairs.scale
-    clusters = pairs.clusters if rule.cluster else None
+    # Answers to one sample are never independent, whatever is said of documents.
+    clusters = pairs.clusters if rule.cluster else pairs.owners
     evidence = Evidence(
-        both, scale, clusters, lambda: difference_interval(*both, scale, alpha, clusters)
+        both,
+        scale,
+        clusters,
+        pairs.owners,
+        lambda: difference_interval(*both, scale, alpha, clusters),
     )
     row = _blank(rule, place, alpha, evidence.scored)
     if row.n:
@@ -75,12 +80,13 @@ def _comparison(rule: Rule, candidate: str, place: Place, alpha: float, info: Me
     threshold = (rule.margin or 0.0) * (1 if rule.role == "superior" else -1)
     try:
         check_same(place, candidate, pairs)
-        check_counts(rule, row, place)
+        check_counts(rule, row, place, evidence)
         check_judge(rule, info)
         check_information(pairs, evidence.scored)
         interval = checked_interval(evidence, row)
     except Stop as stop:
-        return Ruling(_stopped(rule, row, stop), cautions(rule, candidate, place, pairs, row))
+        stopped = _stopped(rule, row, stop, evidence)
+        return Ruling(stopped, cautions(rule, candidate, place, pairs, row))
     status = _status(interval.low > threshold, interval.high <= threshold)
     reason = _explain(status, rule, interval, threshold)
     more = None
@@ -91,7 +97,7 @@ def _comparison(rule: Rule, candidate: str, place: Place, alpha: float, info: Me
         status, reason = _doubted(row, worst, f"above {threshold:.4g}")
     elif status is Status.INCONCLUSIVE:
         ends = (None, None) if scale.span is None else (-scale.span, scale.span)
-        more = further_samples(interval, threshold, ends)
+        more = _in_samples(further_samples(interval, threshold, ends), evidence)
     row = replace(_filled(row, interval), status=status, reason=reason, more_samples=more)
     few = few_differences(interval, pairs)
     return Ruling(row, (*cautions(rule, candidate, place, pairs, row), *few))
@@ -101,25 +107,26 @@ def _comparison(rule: Rule, candidate: str, place: Place, alpha: float, info: Me
 
 
 def _guardrail(rule: Rule, candidate: str, place: Place, alpha: float, info: MetricInfo) -> Ruling:
-    values, clusters = own(place.task, candidate, info, place.keep)
-    clusters = clusters if rule.cluster else None
+    values, grouped, owners = own(place.task, candidate, info, place.keep)
+    clusters = grouped if rule.cluster else owners
     upper = rule.max is not None
     limit = float(rule.max if rule.max is not None else rule.min or 0.0)
     evidence = Evidence(
         (values,),
         info.scale,
         clusters,
+        owners,
         lambda: own_interval(values, info.scale, alpha, clusters, info.quantile),
     )
     row = _blank(rule, place, alpha, evidence.scored)
     if row.n and info.quantile is None:
         row = replace(row, estimate=float(values[evidence.scored].mean()))
     try:
-        check_counts(rule, row, place)
+        check_counts(rule, row, place, evidence)
         check_judge(rule, info)
         interval = checked_interval(evidence, row, quantile=info.quantile)
     except Stop as stop:
-        return Ruling(_stopped(rule, row, stop))
+        return Ruling(_stopped(rule, row, stop, evidence))
     if upper:
         status = _status(interval.high <= limit, interval.low > limit)
     else:
@@ -132,11 +139,10 @@ def _guardrail(rule: Rule, candidate: str, place: Place, alpha: float, info: Met
     if (worst > limit) if upper else (worst < limit):
         status, reason = _doubted(row, worst, f"{'at most' if upper else 'at least'} {limit:g}")
     elif status is Status.INCONCLUSIVE:
-        more = further_samples(
-            interval, limit, (info.scale.low, info.scale.high), quantile=info.quantile
-        )
+        ends = (info.scale.low, info.scale.high)
+        more = _in_samples(further_samples(interval, limit, ends, quantile=info.quantile), evidence)
     row = replace(_filled(row, interval), status=status, reason=reason, more_samples=more)
-    return Ruling(row, cluster_caution(rule, place, row))
+    return Ruling(row, cluster_caution(rule, place, grouped, owners))
 
 
 # ---------------------------------------------------------------------- what both share
@@ -175,9 +181,7 @@ def _explain(status: Status, rule: Rule, interval: Interval, threshold: float) -
         claim = f"value {'<=' if rule.max is not None else '>='} {threshold:g}"
     else:
         claim = f"difference > {threshold:g}"
-    level = f"{interval.level:.4g}"
-    bounds = f"[{interval.low:.4g}, {interval.high:.4g}]"
-    return f"{claim} {verb}: {interval.method}, {level} interval {bounds}"
+    return f"{claim} {verb} ({interval.method})"
 
 
 def _doubted(row: RuleResult, worst: float, needed: str) -> tuple[Status, str]:
@@ -197,7 +201,14 @@ def _filled(row: RuleResult, interval: Interval) -> RuleResult:
     )
 
 
-def _stopped(rule: Rule, row: RuleResult, stop: Stop) -> RuleResult:
-    missing = max(0, rule.min_samples - row.n) or None
+def _in_samples(answers: int | None, evidence: Evidence) -> int | None:
+    """Further answers as further samples, each with as many answers as now."""
+    if answers is None or evidence.owners is None:
+        return answers
+    return math.ceil(answers * evidence.samples() / len(evidence.owners))
+
+
+def _stopped(rule: Rule, row: RuleResult, stop: Stop, evidence: Evidence) -> RuleResult:
+    missing = max(0, rule.min_samples - evidence.samples(evidence.scored)) or None
     more = missing if stop.status is Status.INCONCLUSIVE else None
     return replace(row, status=stop.status, reason=str(stop), more_samples=more)

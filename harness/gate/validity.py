@@ -42,6 +42,9 @@ class Evidence:
     sides: tuple[Floats, ...]
     scale: Scale
     clusters: Codes | None
+    """What is independent of each other; None: every value."""
+    owners: Codes | None
+    """The sample of each value, where samples have several; None: each has one."""
     interval: Callable[[], Interval]
 
     @property
@@ -50,6 +53,12 @@ class Evidence:
         for side in self.sides:
             scored &= ~np.isnan(side)
         return scored
+
+    def samples(self, among: Bools | None = None) -> int:
+        """How many samples the values (those ``among`` them) belong to."""
+        if self.owners is None:
+            return len(self.sides[0]) if among is None else int(among.sum())
+        return len(np.unique(self.owners if among is None else self.owners[among]))
 
 
 class Stop(Exception):
@@ -76,7 +85,7 @@ def check_same(place: Place, candidate: str, pairs: Pairs) -> None:
     if place.task.expected is not None and found < place.task.expected:
         raise Stop(
             Status.INVALID,
-            f"the run says {place.task.expected} samples and these variants have {found}: "
+            f"the run says {place.task.expected} answers and these variants have {found}: "
             "samples are lost; measure again",
         )
 
@@ -92,22 +101,24 @@ def check_information(pairs: Pairs, scored: Bools) -> None:
         )
 
 
-def check_counts(rule: Rule, row: RuleResult, place: Place) -> None:
-    total = row.n + row.n_unscored
+def check_counts(rule: Rule, row: RuleResult, place: Place, evidence: Evidence) -> None:
+    total, scored = row.n + row.n_unscored, evidence.samples(evidence.scored)
     small = f"the slice has {{}} samples, and 'min_samples' is {rule.min_samples}"
-    if place.slice is not None and total < rule.min_samples:
-        raise Stop(Status.INCONCLUSIVE, small.format(total))
+    if place.slice is not None and evidence.samples() < rule.min_samples:
+        raise Stop(Status.INCONCLUSIVE, small.format(evidence.samples()))
     if total and row.n_unscored / total > rule.max_unscored:
         raise Stop(
             Status.INVALID,
             f"{row.n_unscored} of {total} samples are unscored ({row.n_unscored / total:.1%}), "
             f"and 'max_unscored' is {rule.max_unscored:.1%}",
         )
-    if row.n < rule.min_samples:
+    if scored < rule.min_samples:
         if place.slice is not None:
-            raise Stop(Status.INCONCLUSIVE, small.format(row.n))
+            raise Stop(Status.INCONCLUSIVE, small.format(scored))
+        answers = f" (with {row.n} answers)" if evidence.owners is not None else ""
         raise Stop(
-            Status.INVALID, f"{row.n} scored samples, and 'min_samples' is {rule.min_samples}"
+            Status.INVALID,
+            f"{scored} scored samples{answers}, and 'min_samples' is {rule.min_samples}",
         )
 
 
@@ -127,10 +138,15 @@ def checked_interval(
     _check_range(evidence.sides, scale)
     groups = row.n if clusters is None else len(np.unique(clusters[scored]))
     if groups < MIN_CLUSTERS and clusters is not None:
+        if evidence.owners is not None and groups == evidence.samples(scored):
+            wrong = f"the answers are to {groups} samples"
+            remedy = "measure more samples"
+        else:
+            wrong = f"the samples come from {groups} clusters"
+            remedy = "say 'cluster = false' only if they are independent all the same"
         raise Stop(
             Status.INVALID,
-            f"the samples come from {groups} clusters, and a cluster-robust bound needs "
-            f"{MIN_CLUSTERS}; say 'cluster = false' only if they are independent all the same",
+            f"{wrong}, and a cluster-robust bound needs {MIN_CLUSTERS}; {remedy}",
         )
     if row.n_unscored and scale.span is None and quantile is None:
         raise Stop(
@@ -182,13 +198,15 @@ def cautions(
                 f"{where}: '{name}' has one and the same {rule.metric} ({abs(known[0]):g}) on "
                 "every sample. Check that it was measured and scored as meant."
             )
-    return (*found, *cluster_caution(rule, place, row, pairs.clusters))
+    return (*found, *cluster_caution(rule, place, pairs.clusters, pairs.owners))
 
 
 def cluster_caution(
-    rule: Rule, place: Place, row: RuleResult, clusters: Codes | None = None
+    rule: Rule, place: Place, clusters: Codes | None, owners: Codes | None
 ) -> tuple[str, ...]:
-    if rule.cluster or (clusters is None and row.versus is not None):
+    if rule.cluster or clusters is None:
+        return ()
+    if owners is not None and len(np.unique(clusters)) == len(np.unique(owners)):
         return ()
     return (
         f"task '{place.task.name}': {rule.metric} is judged with 'cluster = false', as if samples "

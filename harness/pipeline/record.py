@@ -133,6 +133,11 @@ def manifest(
         "fingerprint": fingerprints.of(identity),
         "tasks": tasks,
         "variants": variants,
+        "not_measured": {
+            v.name: {"has_adapter": v.adapter is not None}
+            for v in suite.variants
+            if v.name not in variants
+        },
         "rules": rules.rules_to_dict(suite.rules) if suite.rules else None,
         "training": _training(measured),
         "environment": environment(device),
