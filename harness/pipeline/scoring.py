@@ -32,8 +32,9 @@ def _kept(
     scorer: Scorer, predictions: Sequence[str | None], samples: Sequence[Sample], cache: Cache
 ) -> list[dict[str, Score]]:
     meaning = scorers.fingerprint(scorer)
+    # The whole sample: a scorer may look at the question and its metadata as well.
     keys = [
-        fingerprints.of([meaning, prediction, sample.targets])
+        fingerprints.of([meaning, prediction, sample])
         for prediction, sample in zip(predictions, samples, strict=True)
     ]
     known = cache.get_many("scores", keys)

@@ -81,24 +81,31 @@ class Cache:
             raise _unusable(self.path, error) from error
         return found
 
-    def put(self, table: Table, key: str, value: Mapping[str, Any]) -> None:
-        """Store one entry, replacing any other of that key; on disk when this returns."""
+    def put(self, table: Table, key: str, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Store one entry, on disk when this returns, and return the one that is there now.
+
+        That is another's where a response was there already: see ``put_many``.
+        """
         self.put_many(table, [(key, value)])
+        return self.get_many(table, [key])[key]
 
     def put_many(self, table: Table, items: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Store entries in one transaction: all of them or none.
 
-        Raises ValueError for values that are not JSON (NaN and infinities included), UsageError
-        where the disk is full or cannot be written.
+        A response is never replaced: where two processes answer the same request the first
+        answer stays, so that every run that used it can be repeated. Other entries replace those
+        of their keys. Raises ValueError for values that are not JSON (NaN and infinities
+        included), UsageError where the disk is full or cannot be written.
         """
         _known(table)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         rows = [(key, _encoded(value), now) for key, value in items]
+        clash = "IGNORE" if table == "responses" else "REPLACE"
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             with self._connection:
                 self._connection.executemany(
-                    f"INSERT OR REPLACE INTO {table} (key, value, created) VALUES (?, ?, ?)", rows
+                    f"INSERT OR {clash} INTO {table} (key, value, created) VALUES (?, ?, ?)", rows
                 )
         except sqlite3.Error as error:
             raise _unusable(self.path, error) from error

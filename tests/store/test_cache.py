@@ -36,12 +36,14 @@ def test_what_is_put_is_there_when_opened_again(tmp_path: Path, table) -> None:
     path = tmp_path / "below" / "cache.sqlite"
     lone = {"text": "a \ud83d alone, \u2028, \0, Łódź 🎉", "tokens": [1, 2], "none": None}
     with Cache.open(path) as cache:
-        cache.put(table, "a", lone)
-        cache.put(table, "b", {"old": 1})
-        cache.put(table, "b", {"new": 2})
+        assert cache.put(table, "a", lone) == lone
+        cache.put(table, "b", {"value": 1})
+        kept = cache.put(table, "b", {"value": 2})
+    # A finished run has used the first response, and must be repeatable.
+    assert kept == {"value": 1 if table == "responses" else 2}
     with Cache.open(path) as cache:
         found = cache.get_many(table, ["b", "a", "a", "absent"])
-        assert found == {"a": lone, "b": {"new": 2}}
+        assert found == {"a": lone, "b": kept}
         assert cache.get_many(table, []) == {}
         others = [other for other in TABLES if other != table]
         assert not any(cache.get_many(other, ["a", "b"]) for other in others)
@@ -88,6 +90,15 @@ def test_two_processes_write_and_a_third_reads(tmp_path: Path) -> None:
             assert process.returncode == 0
         keys = [f"{prefix}{i}" for prefix in "ab" for i in range(100)]
         assert len(cache.get_many("responses", keys)) == 200
+
+
+def test_two_processes_that_answer_one_request_keep_one_answer(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    with Cache.open(path) as mine, Cache.open(path) as other:
+        assert mine.get_many("responses", ["k"]) == other.get_many("responses", ["k"]) == {}
+        assert mine.put("responses", "k", {"text": "mine"}) == {"text": "mine"}
+        assert other.put("responses", "k", {"text": "other"}) == {"text": "mine"}
+        assert mine.get_many("responses", ["k"]) == {"k": {"text": "mine"}}
 
 
 def garbage(path: Path) -> None:
