@@ -7,6 +7,9 @@ from pathlib import Path
 
 import click
 
+from harness.cli._device import device as device_option
+from harness.errors import UsageError
+
 
 @click.command()
 @click.argument("suite", type=click.Path(path_type=Path))
@@ -19,7 +22,7 @@ import click
     metavar="DIR",
     help="Run folder.  [default: runs/<suite>/<time>-<fingerprint>]",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_option
 @click.option("--report-only", is_flag=True, help="Exit 0 for SHIP, HOLD and INCONCLUSIVE alike.")
 def command(
     suite: Path,
@@ -56,7 +59,11 @@ def command(
         folder = pipeline.run(loaded, settings, progress)
     run = read_run(folder)
     verdict = decide(run)
-    report = write_report(run, Path("reports") / loaded.name / "index.html")
     print_verdict(run, verdict)
-    click.echo(f"run     {folder}\nreport  {report}")
+    click.echo(f"run      {folder}")
+    try:
+        click.echo(f"report   {write_report(run, Path('reports') / loaded.name / 'index.html')}")
+    except UsageError as error:
+        # The verdict stands without its picture, and decides the exit code.
+        click.echo(f"Warning: no report. {error}", err=True)
     return exit_code(verdict, report_only=report_only)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from harness.cli._device import device as device_option
+
 
 @click.command()
 @click.argument("suite", type=click.Path(path_type=Path))
 @click.option("--variant", "variants", multiple=True, metavar="V", help="Only these variants.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the data splits.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@device_option
 def command(suite: Path, variants: tuple[str, ...], seed: int, device: str) -> None:
     """Train the adapters of SUITE; one that exists for the same ingredients is kept."""
     from harness import pipeline, scorers

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import fingerprints, scorers, sources
+from harness import fingerprints, models, scorers, sources
 from harness.engines.local import LocalEngine
 from harness.errors import SuiteError, did_you_mean
 from harness.pipeline import adapters, record, responses, scoring
+from harness.pipeline.cautions import cautions
 from harness.pipeline.inputs import Inputs, load, repeats
 from harness.pipeline.progress import Progress, Silent
 from harness.pipeline.prompting import Prompter
@@ -59,13 +60,14 @@ class _Session:
         """One engine for each (model, precision): the base is loaded once for all variants."""
         key = (variant.model, variant.precision)
         if key not in self.engines:
-            folder = sources.model_folder(variant.model, progress=self.progress.say)
-            self.engines[key] = LocalEngine(
-                folder,
-                variant.precision,
-                weights_sha256=sources.weights_sha256(folder),
-                device=self.settings.device,
-            )
+            with self.timed("models"):
+                folder = sources.model_folder(variant.model, progress=self.progress.say)
+                self.engines[key] = LocalEngine(
+                    folder,
+                    variant.precision,
+                    weights_sha256=sources.weights_sha256(folder),
+                    device=self.settings.device,
+                )
         return self.engines[key]
 
 
@@ -74,14 +76,16 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
 
     Answers, trained adapters and expensive scores come from the cache where they are known, so
     a run that was interrupted continues where it stopped. Raises UsageError and InvalidRun as
-    the steps do.
+    the steps do; what can be known beforehand (names, data, device, a place that cannot be
+    written) before the first of them.
     """
     session = _begin(settings, progress)
     variants = select(suite, settings.variants)
-    with session.timed("data"):
-        inputs = load(suite, seed=settings.seed, limit=settings.limit)
-        scorers.prepare([s for i in inputs for s in i.scorers])
     k = repeats(variants)
+    runs.check_place(settings.out or _default_folder(suite.name, "new"))
+    inputs = _inputs(session, suite, variants)
+    with session.timed("scorers"):
+        scorers.prepare([s for i in inputs for s in i.scorers])
     with Cache.open(sources.cache_dir() / "responses.sqlite") as cache:
         measured, planned = _plan(session, variants, inputs, k, cache)
         completions: dict[str, Any] = {}
@@ -104,7 +108,7 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
         device=next(iter(session.engines.values())).device,
         command=settings.command,
         timings=session.timings,
-        warnings=_warnings(answers),
+        warnings=cautions(suite, variants, inputs, answers),
     )
     folder = settings.out or _default_folder(suite.name, manifest["fingerprint"])
     written = runs.write_run(folder, manifest, outputs, scores)
@@ -121,7 +125,7 @@ def train(
     variants = [v for v in select(suite, settings.variants) if v.adapter is not None]
     if not variants:
         raise SuiteError("None of these variants has an adapter, so there is nothing to train.")
-    inputs = load(suite, seed=settings.seed, limit=settings.limit)
+    inputs = _inputs(session, suite, variants)
     found = {}
     for variant in variants:
         made = _adapter(session, variant, inputs)
@@ -143,6 +147,13 @@ def select(suite: Suite, names: Sequence[str]) -> list[Variant]:
 
 def _begin(settings: Settings, progress: Progress | None) -> _Session:
     return _Session(settings, progress or Silent(), Prompter(settings.seed, settings.device))
+
+
+def _inputs(session: _Session, suite: Suite, variants: Sequence[Variant]) -> list[Inputs]:
+    with session.timed("data"):
+        inputs = load(suite, variants, seed=session.settings.seed, limit=session.settings.limit)
+    models.pick_device(session.settings.device)
+    return inputs
 
 
 def _adapter(
@@ -173,7 +184,8 @@ def _plan(
             adapter = _adapter(session, variant, inputs)
         proof = None
         if adapter is not None:
-            proof = responses.prove(engine, str(adapter.folder), adapter.sha256, cache)
+            with session.timed("proof"):
+                proof = responses.prove(engine, str(adapter.folder), adapter.sha256, cache)
             proof["prompts_match"] = adapter.prompts_match
         mine = []
         with session.timed("prompts"):
@@ -214,33 +226,6 @@ def _scored(
         answers += [record.Answer(p, c, row) for p, c, row in zip(mine, done, rows, strict=True)]
         session.progress.advance(len(mine), task)
     return answers
-
-
-def _warnings(answers: Sequence[record.Answer]) -> list[str]:
-    """Answers that are not what they seem: failed, or cut by the token limit."""
-    found = []
-    for what, count in (
-        ("without an answer", _count(answers, lambda a: a.completion.error is not None)),
-        (
-            "reached max_new_tokens",
-            _count(answers, lambda a: a.completion.finish_reason == "length"),
-        ),
-    ):
-        for (task, variant), (n, of, why) in count.items():
-            reason = f" ({why})" if why else ""
-            found.append(f"{task}, {variant}: {n} of {of} answers {what}{reason}")
-    return found
-
-
-def _count(answers: Sequence[record.Answer], test: Any) -> dict[tuple[str, str], Any]:
-    totals: dict[tuple[str, str], int] = {}
-    hits: dict[tuple[str, str], list[record.Answer]] = {}
-    for answer in answers:
-        key = (answer.planned.inputs.task.name, answer.planned.variant.name)
-        totals[key] = totals.get(key, 0) + 1
-        if test(answer):
-            hits.setdefault(key, []).append(answer)
-    return {k: (len(v), totals[k], v[0].completion.error) for k, v in hits.items()}
 
 
 def _default_folder(suite: str, fingerprint: str) -> Path:

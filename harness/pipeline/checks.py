@@ -63,7 +63,7 @@ def _question(sample: Sample) -> tuple[tuple[str, str], ...]:
     return tuple((turn["role"], normalise(turn["content"])) for turn in sample.input)
 
 
-def _check_item(item: Any, kind: type, what: str, number: int) -> None:
+def _check_item(item: Any, kind: Any, what: str, number: int) -> None:
     if not isinstance(item, kind):
         raise DataError(f"{what} number {number}: must be a {kind.__name__}, got {_shown(item)}.")
     if not isinstance(item.id, str) or not item.id:
@@ -71,18 +71,13 @@ def _check_item(item: Any, kind: type, what: str, number: int) -> None:
             f"{what} number {number}: id must be a text that is not empty, got {_shown(item.id)}."
         )
     where = f"{what} '{item.id}'"
-    if isinstance(item, Document):
-        if not isinstance(item.text, str):
-            raise DataError(f"{where}: text must be a text, got {_shown(item.text)}.")
-        return
-    _check_input(item.input, where)
-    _check_targets(item.targets, where)
-    if item.cluster is not None and (not isinstance(item.cluster, str) or not item.cluster):
-        raise DataError(
-            f"{where}: cluster must be None or a text that is not empty, got "
-            f"{_shown(item.cluster)}. Write str(...) around a number."
-        )
-    _check_metadata(item.metadata, where)
+    if kind is Sample:
+        _check_input(item.input, where)
+        _check_targets(item.targets, where)
+        _check_cluster(item.cluster, where)
+        _check_metadata(item.metadata, where)
+    elif not isinstance(item.text, str):
+        raise DataError(f"{where}: text must be a text, got {_shown(item.text)}.")
 
 
 def _check_input(given: Any, where: str) -> None:
@@ -119,6 +114,14 @@ def _check_targets(given: Any, where: str) -> None:
         raise DataError(
             f"{where}: targets must be a tuple of texts, got {_shown(given)}. Write str(...) "
             "around what is none."
+        )
+
+
+def _check_cluster(given: Any, where: str) -> None:
+    if given is not None and (not isinstance(given, str) or not given):
+        raise DataError(
+            f"{where}: cluster must be None or a text that is not empty, got {_shown(given)}. "
+            "Write str(...) around a number."
         )
 
 

@@ -53,7 +53,10 @@ def _load(task: Task, variants: Sequence[Variant], seed: int, limit: int | None)
     if limit is not None:
         data = replace(data, eval=_draw(data.eval, limit, seed))
     found = tuple(scorers.resolve(s) for s in task.scorers)
-    scorers.check_names(found)
+    try:
+        scorers.check_names(found)
+    except SuiteError as error:
+        raise SuiteError(f"Task '{task.name}': {error}") from error
     _check_targets(task.name, data.eval, found)
     return Inputs(task, data, found, fingerprints.of(data.eval))
 

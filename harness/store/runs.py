@@ -116,9 +116,9 @@ def write_run(
     """Write a run whole, or not at all, and return its folder.
 
     ``schema_version`` and ``files`` of the manifest are filled in here. Raises RunError where
-    ``folder`` holds something already and ``replace`` is not said, and where a table has not
-    the columns of its schema or a value that is NaN or infinite (such a score is null, with a
-    reason).
+    ``folder`` holds something already and ``replace`` is not said, where it cannot be written
+    (a full disk), and where a table has not the columns of its schema or a value that is NaN or
+    infinite (such a score is null, with a reason).
     """
     tables = {
         OUTPUTS: _conform(outputs, outputs_schema(), OUTPUTS),
@@ -126,17 +126,45 @@ def write_run(
     }
     _refuse_non_finite(tables[SCORES])
     folder = folder.absolute()
-    if not replace:
-        _refuse_occupied(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # A sibling, as only a rename within one file system is atomic.
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    staging = None
     try:
+        if not replace:
+            _refuse_occupied(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # A sibling, as only a rename within one file system is atomic.
+        staging = Path(
+            tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent)
+        )
         _write_files(staging, manifest, tables)
         _move_into_place(staging, folder, replace=replace)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
     return folder
+
+
+def check_place(folder: Path) -> None:
+    """Raise RunError now where ``write_run`` could not write ``folder`` later.
+
+    Nothing is made; a disk that fills up meanwhile is not foreseen.
+    """
+    folder = folder.absolute()
+    try:
+        _refuse_occupied(folder)
+        above = next(p for p in folder.parents if os.path.lexists(p))
+        with tempfile.TemporaryFile(dir=above):
+            pass
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> RunError:
+    return RunError(
+        f"Cannot write the run to '{folder}': {error.strerror or error}. Free some space, correct "
+        "the permissions, or name another folder with --out."
+    )
 
 
 def _conform(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
@@ -219,10 +247,10 @@ def _move_into_place(staging: Path, folder: Path, *, replace: bool) -> None:
         folder.rename(aside)
     try:
         staging.rename(folder)
-    except OSError as error:
+    except OSError:
         if aside is not None:
             aside.rename(folder)
-        raise RunError(f"Cannot write the run to '{folder}': {error}.") from error
+        raise
     _sync(folder.parent)
     if aside is not None:
         shutil.rmtree(aside, ignore_errors=True)
@@ -336,12 +364,22 @@ def latest(folder: Path) -> Path:
 
 
 def point_latest(folder: Path) -> None:
-    """Make ``latest`` beside ``folder`` point at it, at once: no reader sees it missing."""
+    """Make ``latest`` beside ``folder`` point at it, at once: no reader sees it missing.
+
+    Raises RunError where it cannot: a pointer at an earlier run would be taken for this one.
+    """
     pointer = folder.absolute().parent / LATEST
     staging = pointer.with_name(f".{LATEST}.{os.getpid()}.tmp")
-    staging.unlink(missing_ok=True)
     try:
-        staging.symlink_to(folder.name, target_is_directory=True)
-    except OSError:
-        staging.write_text(folder.name + "\n", encoding="utf-8")
-    os.replace(staging, pointer)
+        staging.unlink(missing_ok=True)
+        try:
+            staging.symlink_to(folder.name, target_is_directory=True)
+        except OSError:
+            staging.write_text(folder.name + "\n", encoding="utf-8")
+        os.replace(staging, pointer)
+    except OSError as error:
+        staging.unlink(missing_ok=True)
+        raise RunError(
+            f"The run is in '{folder}', but '{pointer}' cannot be made to point at it: "
+            f"{error.strerror or error}. Remove '{pointer}', and gate the run by its own name."
+        ) from error

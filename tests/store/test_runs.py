@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.errors import RunError
 from harness.store.runs import (
+    check_place,
     latest,
     outputs_table,
     point_latest,
@@ -168,3 +170,48 @@ def test_the_module_starts_without_arrow():
 
     code = "import sys, harness.store.runs; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs file size limits")
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
+    import subprocess
+    import sys
+
+    code = f"""
+import random, resource
+from pathlib import Path
+from harness.errors import RunError
+from harness.store.runs import outputs_table, scores_table, write_run
+text = random.Random(0).randbytes(200_000).hex()
+outputs = outputs_table([{{"task": "t", "sample_id": "a", "variant": "v", "output": text}}])
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    write_run(Path({str(tmp_path / "run")!r}), {MANIFEST!r}, outputs, scores_table([]))
+except RunError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "Free some space" in done.stdout, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_said_in_time_and_later(tmp_path):
+    (tmp_path / "file").touch()
+    for try_it in (check_place, write):
+        with pytest.raises(RunError, match="name another folder with --out"):
+            try_it(tmp_path / "file" / "run")
+        with pytest.raises(RunError, match="exists already"):
+            try_it(tmp_path / "file")
+    check_place(tmp_path / "new" / "deep" / "run")
+    (tmp_path / "empty").mkdir()
+    check_place(tmp_path / "empty")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "file"]
+
+
+def test_a_pointer_that_cannot_be_moved_is_said(tmp_path):
+    """An old pointer would hand the next gate an old run."""
+    folder = write(tmp_path / "one")
+    (tmp_path / "latest").mkdir()
+    with pytest.raises(RunError, match=r"The run is in .*one.*Remove .*latest"):
+        point_latest(folder)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latest", "one"]

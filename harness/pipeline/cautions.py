@@ -1,0 +1,67 @@
+"""What a reader of the run must know beside its numbers: the ``warnings`` of run.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.pipeline.inputs import Inputs, searchers
+from harness.pipeline.record import Answer
+from harness.types import Suite, Variant
+
+
+def cautions(
+    suite: Suite,
+    variants: Sequence[Variant],
+    inputs: Sequence[Inputs],
+    answers: Sequence[Answer],
+) -> list[str]:
+    """One sentence for each thing that is not what it seems: variants left out, tasks without a
+    corpus, answers that failed or met the token limit, answers that a scorer could not score."""
+    return [*_left_out(suite, variants), *_no_corpus(variants, inputs), *_about(answers)]
+
+
+def _left_out(suite: Suite, variants: Sequence[Variant]) -> Iterator[str]:
+    measured = {v.name for v in variants}
+    names = [v.name for v in suite.variants if v.name not in measured]
+    if names:
+        yield f"Variants of the suite that were not measured: {', '.join(names)}."
+
+
+def _no_corpus(variants: Sequence[Variant], inputs: Sequence[Inputs]) -> Iterator[str]:
+    names = searchers(variants)
+    for one in inputs:
+        if names and not one.data.corpus:
+            yield (
+                f"{one.task.name}: the task has no corpus, so the retriever of "
+                f"{', '.join(names)} had nothing to search there."
+            )
+
+
+def _about(answers: Sequence[Answer]) -> Iterator[str]:
+    groups: dict[tuple[str, str], list[Answer]] = {}
+    for answer in answers:
+        key = (answer.planned.inputs.task.name, answer.planned.variant.name)
+        groups.setdefault(key, []).append(answer)
+    for (task, variant), rows in groups.items():
+        for what, reasons in _found(rows):
+            if reasons:
+                why = f" ({_main(reasons)})" if any(reasons) else ""
+                yield f"{task}, {variant}: {len(reasons)} of {len(rows)} answers {what}{why}."
+
+
+def _found(rows: Sequence[Answer]) -> Iterator[tuple[str, list[str]]]:
+    """What is amiss, and the reason of every answer that it concerns."""
+    yield "failed", [r.completion.error for r in rows if r.completion.error is not None]
+    cut = [r for r in rows if r.completion.finish_reason == "length"]
+    yield "reached max_new_tokens and may be cut", [""] * len(cut)
+    for metric in dict.fromkeys(name for row in rows for name in row.scores):
+        # A failed answer is told above, and has no score by any scorer.
+        scores = [r.scores[metric] for r in rows if r.completion.error is None]
+        reasons = [s.reason or "" for s in scores if s.value is None]
+        yield f"are unscored by {metric}", reasons
+
+
+def _main(reasons: Sequence[str]) -> str:
+    """The commonest reason, and whether there are others."""
+    kinds = sorted(set(reasons), key=lambda r: (-reasons.count(r), r))
+    return kinds[0] + ("; and others" if len(kinds) > 1 else "")
