@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from harness.gate import EXIT_CODES, differences
 from harness.types import RuleResult, Status, Verdict
@@ -19,6 +20,9 @@ COLOURS = {
     Status.INCONCLUSIVE: "bold yellow",
     Status.INVALID: "bold magenta",
 }
+
+SHORT = 16
+"""Values of a recipe up to this many characters are shown in a line about it."""
 
 
 def exit_code(verdict: Verdict, *, report_only: bool = False) -> int:
@@ -46,16 +50,28 @@ def print_verdict(run: Run, verdict: Verdict) -> None:
         if row.status is not Status.SHIP:
             console.print(_reason(row))
     for versus in dict.fromkeys(r.versus for r in verdict.rules if r.versus is not None):
-        keys = differences(run.manifest["variants"], str(verdict.candidate), versus)
-        if keys:
-            console.print(Text(f"{verdict.candidate} and {versus} differ in {', '.join(keys)}."))
-    for warning in verdict.warnings:
-        console.print(Text.assemble(("Warning: ", "yellow"), warning))
+        if parts := _parts(run.manifest["variants"], str(verdict.candidate), versus):
+            console.print(Text(f"{verdict.candidate} and {versus} differ in {', '.join(parts)}."))
     line = Text.assemble(("verdict  ", ""), (verdict.status.value, COLOURS[verdict.status]))
     if verdict.candidate is not None:
         line.append(f"  {verdict.candidate}")
     console.print(line)
     console.print(Text(f"ship     {verdict.recommendation or 'no recommendation'}"))
+    for warning in dict.fromkeys([*verdict.warnings, *run.manifest.get("warnings", ())]):
+        console.print(Text.assemble(("Warning: ", "yellow"), warning))
+
+
+def _parts(variants: Mapping[str, Any], candidate: str, versus: str) -> list[str]:
+    """The parts of the two recipes that differ; short plain values as ``versus -> candidate``."""
+    recipes = [(variants.get(name) or {}).get("recipe") or {} for name in (versus, candidate)]
+    found = []
+    for part in dict.fromkeys(
+        key.split(".")[0] for key in differences(variants, candidate, versus)
+    ):
+        values = [recipe.get(part) for recipe in recipes]
+        plain = all(isinstance(v, (str, int, float)) and len(str(v)) <= SHORT for v in values)
+        found.append(f"{part} ({values[0]} -> {values[1]})" if plain else part)
+    return found
 
 
 def _table(verdict: Verdict) -> Table:
