@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -25,8 +27,12 @@ def command(suite: Path, variants: tuple[str, ...], seed: int, device: str) -> N
     with Terminal() as progress:
         found = pipeline.train(loaded, settings, progress)
     for name, adapter in found.items():
-        loss = adapter.card.get("loss") or [[0, float("nan")]]
-        click.echo(
-            f"{name}: {adapter.folder}\n  sha256 {adapter.sha256}, {adapter.card.get('steps')} "
-            f"steps in {adapter.card.get('seconds')} s, loss {loss[0][1]:.3f} -> {loss[-1][1]:.3f}"
-        )
+        click.echo(f"{name}: {adapter.folder}\n  sha256 {adapter.sha256}{_training(adapter.card)}")
+
+
+def _training(card: Mapping[str, Any]) -> str:
+    """How it was trained; nothing of an adapter that was trained elsewhere, without a card."""
+    if not card.get("loss"):
+        return ""
+    first, last = card["loss"][0][1], card["loss"][-1][1]
+    return f", {card['steps']} steps in {card['seconds']} s, loss {first:.3f} -> {last:.3f}"
