@@ -63,12 +63,14 @@ def print_verdict(run: Run, verdict: Verdict) -> None:
 
 def _parts(variants: Mapping[str, Any], candidate: str, versus: str) -> list[str]:
     """The parts of the two recipes that differ; short plain values as ``versus -> candidate``."""
-    recipes = [(variants.get(name) or {}).get("recipe") or {} for name in (versus, candidate)]
+    recipes = [(variants.get(name) or {}).get("recipe") for name in (versus, candidate)]
+    if not all(recipes):
+        return []  # Imported or not measured: nothing is known to differ.
     found = []
     for part in dict.fromkeys(
         key.split(".")[0] for key in differences(variants, candidate, versus)
     ):
-        values = [recipe.get(part) for recipe in recipes]
+        values = [recipe.get(part) for recipe in recipes if recipe]
         plain = all(isinstance(v, (str, int, float)) and len(str(v)) <= SHORT for v in values)
         found.append(f"{part} ({values[0]} -> {values[1]})" if plain else part)
     return found

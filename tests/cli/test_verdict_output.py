@@ -46,6 +46,20 @@ def test_what_differs_is_told_once_by_parts(run: Path, harness_cli) -> None:
     ]
 
 
+def test_nothing_is_said_of_a_variant_that_was_not_measured(tmp_path: Path, harness_cli) -> None:
+    made = made_run({"plain": [i % 2 for i in range(40)]})
+    made.manifest["variants"]["plain"]["recipe"] = RECIPES["plain"]
+    manifest = {
+        **made.manifest,
+        "rules": {"candidate": "adapter", "rule": [superior("plain")]},
+        "not_measured": {"adapter": {"has_adapter": True}},
+    }
+    done = harness_cli("gate", write_run(tmp_path / "run", manifest, made.outputs, made.scores))
+    assert done.returncode == 4
+    assert "the candidate 'adapter' was not measured" in done.stdout
+    assert " differ in " not in done.stdout
+
+
 def test_a_reason_does_not_repeat_the_columns(run: Path, harness_cli) -> None:
     done = harness_cli("gate", run)
     rows = re.findall(r"\[[+-][\d.]+, [+-][\d.]+\]", done.stdout)
