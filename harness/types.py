@@ -145,7 +145,8 @@ class LoraRecipe:
     per_device_train_batch_size: int = 8
     gradient_accumulation_steps: int = 2
     group_by_length: bool = False
-    """Batches of similar length: less padding, less mixing."""
+    """Batches of similar length: less padding, but long rows first and short rows last, which
+    biases a short training towards short answers."""
     gradient_checkpointing: bool = False
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
