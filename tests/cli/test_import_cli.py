@@ -124,7 +124,7 @@ def test_a_run_that_was_changed_is_not_appended_to(tmp_path):
     (folder / "run.json").write_text(json.dumps(manifest))
     source = tmp_path / "more.jsonl"
     source.write_bytes(lines({**GOOD, "variant": "b"}))
-    with pytest.raises(RunError, match=r"scores\.parquet changed"):
+    with pytest.raises(RunError, match=r"scores\.parquet, run\.json changed"):
         import_scores(source, folder, append=True)
 
 
