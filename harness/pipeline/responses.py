@@ -101,7 +101,9 @@ def collect(
     progress.stage(f"{name} ({len(known)} known)", len(missing))
     for completion in engine.complete(missing):
         if completion.error is None:
-            cache.put("responses", completion.key, _stored(completion))
+            # Another process may have answered meanwhile; then its answer counts for both.
+            stored = cache.put("responses", completion.key, _stored(completion))
+            completion = Completion(key=completion.key, **stored)
         known[completion.key] = completion
         progress.advance()
     lost = requests.keys() - known.keys()

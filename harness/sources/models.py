@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 from pathlib import Path
 
@@ -122,21 +124,23 @@ def _convert(gguf: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent,
-            gguf_file=gguf.name,
-            # Without it the weights stay packed and refuse to be saved.
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.bfloat16,
-        )
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        # transformers draws bars of its own here that no setting of it turns off.
+        with contextlib.redirect_stderr(io.StringIO()):
+            model = AutoModelForCausalLM.from_pretrained(
+                gguf.parent,
+                gguf_file=gguf.name,
+                # Without it the weights stay packed and refuse to be saved.
+                quantization_config=GgufConfig(dequantize=True),
+                dtype=torch.bfloat16,
+            )
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
     except Exception as error:
         raise SourceError(
             f"{gguf} could not be converted: {type(error).__name__}: {error}. It may be damaged "
             "or of an architecture that transformers cannot read from GGUF."
         ) from error
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
     for file in folder.iterdir():
         # safetensors writes 0600, which would hide a shared cache from its other users.
         file.chmod(0o644)
