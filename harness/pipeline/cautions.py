@@ -16,7 +16,8 @@ def cautions(
     answers: Sequence[Answer],
 ) -> list[str]:
     """One sentence for each thing that is not what it seems: variants left out, tasks without a
-    corpus, answers that failed or met the token limit, answers that a scorer could not score."""
+    corpus, answers that failed or met the token limit, answers that a scorer could not score, one
+    answer to everything."""
     return [*_left_out(suite, variants), *_no_corpus(variants, inputs), *_about(answers)]
 
 
@@ -47,6 +48,20 @@ def _about(answers: Sequence[Answer]) -> Iterator[str]:
             if reasons:
                 why = f" ({_main(reasons)})" if any(reasons) else ""
                 yield f"{task}, {variant}: {len(reasons)} of {len(rows)} answers {what}{why}."
+        if _says_one_thing(rows):
+            text = str(rows[0].completion.text)
+            shown = text if len(text) <= 60 else f"{text[:60]}…"
+            yield (
+                f"{task}, {variant}: all {len(rows)} answers are the same ({shown!r}) while the "
+                "targets differ: whatever it scores, it does not read the input."
+            )
+
+
+def _says_one_thing(rows: Sequence[Answer]) -> bool:
+    """One answer to questions that want several: it can score well where one target is common."""
+    answers = {r.completion.text for r in rows}
+    targets = {r.planned.sample.targets for r in rows}
+    return len(answers) == 1 and None not in answers and len(targets) > 1
 
 
 def _found(rows: Sequence[Answer]) -> Iterator[tuple[str, list[str]]]:

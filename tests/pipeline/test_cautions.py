@@ -88,3 +88,10 @@ def test_what_a_scorer_could_not_score_is_told_apart_from_failed_answers() -> No
     assert said(suite(BASE), [BASE], rows)[1:] == [
         "with, base: 1 of 3 answers are unscored by exact_match (Mine raised KeyError: 'x')."
     ]
+
+
+def test_one_answer_to_questions_with_different_targets_is_told() -> None:
+    varied = tuple(Sample(f"s{i}", f"q{i}", ("ab"[i % 2],)) for i in range(4))
+    made = replace(suite(BASE), tasks=[Task("t", Data(varied), ["exact_match"])])
+    (warning,) = said(made, [BASE], [(BASE, s) for s in varied])
+    assert "all 4 answers are the same ('text')" in warning
