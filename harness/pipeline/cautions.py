@@ -43,16 +43,22 @@ def _about(answers: Sequence[Answer]) -> Iterator[str]:
     for answer in answers:
         key = (answer.planned.inputs.task.name, answer.planned.variant.name)
         groups.setdefault(key, []).append(answer)
+    # One sentence for all variants with the same trouble: a wall of warnings is not read.
+    counts: dict[tuple[str, str], list[str]] = {}
     for (task, variant), rows in groups.items():
         for what, reasons in _found(rows):
             if reasons:
                 why = f" ({_main(reasons)})" if any(reasons) else ""
-                yield f"{task}, {variant}: {len(reasons)} of {len(rows)} answers {what}{why}."
+                count = f"{variant} {len(reasons)} of {len(rows)}"
+                counts.setdefault((task, what + why), []).append(count)
+    for (task, what), found in counts.items():
+        yield f"{task}: answers {what}: {', '.join(found)}."
+    for (task, variant), rows in groups.items():
         if _says_one_thing(rows):
             text = str(rows[0].completion.text)
             shown = text if len(text) <= 60 else f"{text[:60]}…"
             yield (
-                f"{task}, {variant}: all {len(rows)} answers are the same ({shown!r}) while the "
+                f"{task}: all {len(rows)} answers of {variant} are the same ({shown!r}) while the "
                 "targets differ: whatever it scores, it does not read the input."
             )
 

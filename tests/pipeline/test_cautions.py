@@ -73,8 +73,8 @@ def test_answers_that_are_not_what_they_seem_are_counted() -> None:
         (BASE, SAMPLES[3], "length"),
     ]
     assert said(suite(BASE), [BASE], rows) == [
-        "with, base: 3 of 4 answers failed (prompt too long; and others).",
-        "with, base: 1 of 4 answers reached max_new_tokens and may be cut.",
+        "with: answers failed (prompt too long; and others): base 3 of 4.",
+        "with: answers reached max_new_tokens and may be cut: base 1 of 4.",
     ]
 
 
@@ -86,7 +86,7 @@ def test_what_a_scorer_could_not_score_is_told_apart_from_failed_answers() -> No
         (BASE, SAMPLES[2]),
     ]
     assert said(suite(BASE), [BASE], rows)[1:] == [
-        "with, base: 1 of 3 answers are unscored by exact_match (Mine raised KeyError: 'x')."
+        "with: answers are unscored by exact_match (Mine raised KeyError: 'x'): base 1 of 3."
     ]
 
 
@@ -94,4 +94,4 @@ def test_one_answer_to_questions_with_different_targets_is_told() -> None:
     varied = tuple(Sample(f"s{i}", f"q{i}", ("ab"[i % 2],)) for i in range(4))
     made = replace(suite(BASE), tasks=[Task("t", Data(varied), ["exact_match"])])
     (warning,) = said(made, [BASE], [(BASE, s) for s in varied])
-    assert "all 4 answers are the same ('text')" in warning
+    assert "all 4 answers of base are the same ('text')" in warning
