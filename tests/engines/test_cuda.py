@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the extra 'local' is not installed")
+pytest.importorskip("torch", reason="the extra 'local' is not installed")
+
+import torch
 
 from harness import sources
 from harness.engines.local import LocalEngine
