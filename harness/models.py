@@ -210,6 +210,20 @@ DATE = date(2025, 1, 1)
 """What templates that print today's date print: a prompt must not change overnight."""
 
 
+_STILL = (
+    "{%- macro strftime_now(format) -%}"
+    f"{{%- if '%B' in format -%}}{DATE:%d %B %Y}"
+    f"{{%- elif '%b' in format -%}}{DATE:%d %b %Y}"
+    f"{{%- else -%}}{DATE:%Y-%m-%d}{{%- endif -%}}"
+    "{%- endmacro -%}"
+)
+
+
+def _undated(template: str) -> str:
+    """The template with a macro in place of the function that gives it today's date."""
+    return _STILL + template if "strftime_now" in template else template
+
+
 def template_sha256(tokenizer: Any) -> str:
     """Hash of the chat template: equal in training and in evaluation, or the run stops."""
     return fingerprints.of([str(tokenizer.chat_template), DATE.isoformat()])
@@ -236,7 +250,7 @@ def render(tokenizer: Any, messages: Sequence[Message], *, answered: bool = Fals
             list(messages),
             tokenize=False,
             add_generation_prompt=not answered,
-            strftime_now=DATE.strftime,
+            chat_template=_undated(str(tokenizer.chat_template)),
         )
     except TemplateError as error:
         roles = ", ".join(m["role"] for m in messages)
