@@ -43,6 +43,14 @@ def _about(answers: Sequence[Answer]) -> Iterator[str]:
     for answer in answers:
         key = (answer.planned.inputs.task.name, answer.planned.variant.name)
         groups.setdefault(key, []).append(answer)
+    for (task, variant), rows in groups.items():
+        if _says_one_thing(rows):
+            text = str(rows[0].completion.text)
+            shown = text if len(text) <= 60 else f"{text[:60]}…"
+            yield (
+                f"{task}: all {len(rows)} answers of {variant} are the same ({shown!r}) while the "
+                "targets differ: whatever it scores, it does not read the input."
+            )
     # One sentence for all variants with the same trouble: a wall of warnings is not read.
     counts: dict[tuple[str, str], list[str]] = {}
     for (task, variant), rows in groups.items():
@@ -53,14 +61,6 @@ def _about(answers: Sequence[Answer]) -> Iterator[str]:
                 counts.setdefault((task, what + why), []).append(count)
     for (task, what), found in counts.items():
         yield f"{task}: answers {what}: {', '.join(found)}."
-    for (task, variant), rows in groups.items():
-        if _says_one_thing(rows):
-            text = str(rows[0].completion.text)
-            shown = text if len(text) <= 60 else f"{text[:60]}…"
-            yield (
-                f"{task}: all {len(rows)} answers of {variant} are the same ({shown!r}) while the "
-                "targets differ: whatever it scores, it does not read the input."
-            )
 
 
 def _says_one_thing(rows: Sequence[Answer]) -> bool:
