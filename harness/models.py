@@ -281,12 +281,13 @@ def end_tokens(folder: Path, tokenizer: Any) -> frozenset[int]:
     return frozenset(i for i in [*ids, tokenizer.eos_token_id] if i is not None)
 
 
-def versions() -> dict[str, str]:
-    """Installed versions of the packages that can change a model's output, without importing."""
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Installed versions of ``packages`` (default: those that can change a model's output),
+    without importing them; one that is not installed is left out."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

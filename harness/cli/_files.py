@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.store.files import write_whole
 
 
 def write_json(value: Any, target: str) -> None:
@@ -20,7 +18,7 @@ def write_json(value: Any, target: str) -> None:
     if target == "-":
         _stdout(data)
     else:
-        write_file(data, Path(target))
+        write_whole(Path(target), data, parents=True)
 
 
 def _stdout(data: bytes) -> None:
@@ -28,18 +26,3 @@ def _stdout(data: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def write_file(data: bytes, path: Path) -> None:
-    """Write whole or not at all. Raises UsageError where the place cannot be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, staging = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(staging, 0o666 & ~mask)
-        os.replace(staging, path)
-    except OSError as error:
-        raise UsageError(f"Cannot write '{path}': {error.strerror}.") from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.errors import DataError, UsageError
+from harness.store.files import write_whole
 
 if TYPE_CHECKING:
     from harness.types import Sample, Score, Scorer
@@ -66,7 +67,7 @@ def command(
     summary = _summary(predictions, scorers, rows)
     lines = list(_lines(samples, rows))
     if out is not None:
-        _write(out, lines)
+        write_whole(out, "".join(f"{line}\n" for line in lines).encode())
     elif not as_json:
         for line in lines:
             click.echo(line)
@@ -181,27 +182,6 @@ def _lines(samples: Sequence[Sample], rows: Sequence[Mapping[str, Score]]) -> It
         scores = {name: score.value for name, score in row.items()}
         # ASCII, because an id may hold a lone surrogate that no file can.
         yield json.dumps({"id": sample.id, "scores": scores}, allow_nan=False)
-
-
-def _write(out: Path, lines: Sequence[str]) -> None:
-    """The whole file or none. Raises UsageError where it cannot be written."""
-    import os
-    import tempfile
-
-    temporary = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in lines)
-        mask = os.umask(0)
-        os.umask(mask)
-        # mkstemp gives 0600, which would hide the file from the next job's user.
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, out)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise UsageError(f"{out} cannot be written: {error.strerror or error}.") from error
 
 
 def _summary(

@@ -54,6 +54,8 @@ def ready(
     identity = dict(engine.identity)
     # The precision that an adapter is evaluated at is not what made it; the recipe's is.
     identity.pop("precision")
+    # The card binds the adapter to these words, also to those that no training row shows.
+    identity["prompts"] = fingerprints.of(_taught(variant, inputs))
     name = adapter_fingerprint(recipe, examples, identity=identity)
     folder = sources.cache_dir() / "adapters" / name / "adapter"
     if not (folder / CARD).is_file():
@@ -76,6 +78,10 @@ def prompts_sha256(variant: Variant, inputs: Sequence[Inputs]) -> dict[str, str]
         )
         for one in inputs
     }
+
+
+def _taught(variant: Variant, inputs: Sequence[Inputs]) -> dict[str, str]:
+    return prompts_sha256(variant, [one for one in inputs if one.data.train])
 
 
 def _checked(folder: Path, variant: Variant, inputs: Sequence[Inputs]) -> Ready:
@@ -120,7 +126,7 @@ def _train(
         base=engine.folder,
         identity=identity,
         out=folder,
-        prompts_sha256=prompts_sha256(variant, inputs),
+        prompts_sha256=_taught(variant, inputs),
         device=engine.device,
         progress=report,
     )

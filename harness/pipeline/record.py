@@ -8,11 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import harness
-from harness import fingerprints, recipes, rules
+from harness import fingerprints, models, recipes, rules
 from harness.pipeline.adapters import Ready
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.responses import Planned
@@ -191,18 +190,12 @@ def _training(measured: Sequence[Measured]) -> dict[str, Any]:
 
 def environment(device: str) -> dict[str, Any]:
     """What ran it: interpreter, platform, device and package versions."""
-    packages = {}
-    for name in PACKAGES:
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "device": device,
         "peak_memory_bytes": _peak_memory(),
-        "packages": packages,
+        "packages": models.versions(PACKAGES),
     }
 
 

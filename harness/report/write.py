@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 from harness.report.page import render
+from harness.store.files import write_whole
 
 if TYPE_CHECKING:
     from harness.store.runs import Run
@@ -48,7 +47,7 @@ def write_report(run: Run | Path, out: Path | None = None, *, rules: RuleSet | N
         compare.summaries(run, alpha),
         rules=rules,
     )
-    _write(out, page)
+    write_whole(out, page.encode(), parents=True)
     return out
 
 
@@ -64,19 +63,3 @@ def _shown_candidate(run: Run) -> str | None:
     variants = run.manifest["variants"]
     adapters = [v for v, about in variants.items() if (about or {}).get("has_adapter")]
     return adapters[0] if len(adapters) == 1 else next(reversed(variants), None)
-
-
-def _write(out: Path, page: str) -> None:
-    """Whole or not at all: a reader never opens half a report."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=out.parent, prefix=f".{out.name}.", delete=False
-        ) as file:
-            file.write(page.encode("utf-8"))
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(file.name, 0o666 & ~mask)
-        os.replace(file.name, out)
-    except OSError as error:
-        raise UsageError(f"Cannot write the report to '{out}': {error}.") from error

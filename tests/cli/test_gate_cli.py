@@ -76,7 +76,7 @@ def test_a_place_that_cannot_be_written_is_usage(run, harness_cli):
     rules = run.parent / "rules.toml"
     result = harness_cli("gate", run, "--rules", rules, "--json", run)
     assert result.returncode == 2
-    assert "Cannot write" in result.stderr
+    assert "cannot be written" in result.stderr
 
 
 def test_the_gate_stays_light(run):

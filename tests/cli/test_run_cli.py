@@ -337,3 +337,22 @@ def test_a_prompt_beyond_the_context_is_counted_and_never_cut(
     assert pd.isna(score.value)
     assert "too long" in score.reason
     assert any("1 of 8" in w for w in manifest["warnings"]), done.stdout
+
+
+def test_other_words_around_the_question_train_another_adapter(
+    project: Path, harness_cli: Harness, cache: Path
+) -> None:
+    """Also words that no training row shows: an adapter is bound to those it was made with."""
+    recipe = project / "suites" / "fruit" / "adapter.toml"
+    recipe.write_text(ADAPTER.format(steps=1), "utf-8")
+    suite = project / "suites" / "fruit" / "suite.py"
+    adapters = []
+    for passages in ("{documents} {question}", "{question} {documents}"):
+        text = suite.read_text("utf-8")
+        text = re.sub(r'passages="[^"]*", ', "", text)
+        text = text.replace('name="fruit",\n            ', f'name="fruit", passages="{passages}", ')
+        suite.write_text(text, "utf-8")
+        done = harness_cli("train", "suites/fruit", "--variant", "adapter")
+        assert done.returncode == 0, done.stderr
+        adapters.append(re.search(r"adapter: (\S+)", done.stdout)[1])  # type: ignore[index]
+    assert adapters[0] != adapters[1]
