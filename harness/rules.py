@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.errors import RulesError, did_you_mean
 from harness.types import Rule, RuleSet
@@ -42,31 +42,59 @@ def parse_rules(mapping: Mapping[str, Any], *, where: str) -> RuleSet:
     """
     if not isinstance(mapping, Mapping):
         raise RulesError(f"{where}: rules must be a table, got {_kind(mapping)}.")
-    _known(mapping, ("candidate", "alpha", "rule"), where)
+    _known(mapping, ("candidate", "alpha", "rule", "target"), where)
     candidate = mapping.get("candidate")
     if not isinstance(candidate, str) or not candidate:
         raise RulesError(f"{where}: 'candidate' must name the variant that may ship.")
-    rules = mapping.get("rule", [])
-    if not isinstance(rules, (list, tuple)) or not all(isinstance(r, Mapping) for r in rules):
-        raise RulesError(f"{where}: write each rule as a table of its own, under [[rule]].")
     return RuleSet(
         candidate,
-        tuple(_rule(r, candidate, f"{where}: rule {i}") for i, r in enumerate(rules, 1)),
+        tuple(
+            _rule(raw, candidate, f"{where}: rule {i}")
+            for i, raw in enumerate(_tables(mapping, "rule", where), 1)
+        ),
         _alpha(mapping.get("alpha", 0.05), where),
+        tuple(
+            _target(raw, candidate, f"{where}: target {i}")
+            for i, raw in enumerate(_tables(mapping, "target", where), 1)
+        ),
     )
 
 
 def rules_to_dict(rules: RuleSet) -> dict[str, Any]:
     """The object of a rules file; ``parse_rules`` gives the same rule set back."""
-    listed = [
-        {
-            name: list(value) if isinstance(value, tuple) else value
-            for name in _RULE_KEYS
-            if (value := getattr(rule, name)) != _DEFAULTS[name]
-        }
-        for rule in rules.rules
-    ]
-    return {"candidate": rules.candidate, "alpha": rules.alpha, "rule": listed}
+    found = {
+        "candidate": rules.candidate,
+        "alpha": rules.alpha,
+        "rule": [_rule_to_dict(rule) for rule in rules.rules],
+    }
+    if rules.targets:
+        found["target"] = [_rule_to_dict(rule) for rule in rules.targets]
+    return found
+
+
+def _rule_to_dict(rule: Rule) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name in _RULE_KEYS
+        if (value := getattr(rule, name)) != _DEFAULTS[name]
+    }
+
+
+def _tables(mapping: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
+    raw = mapping.get(key, [])
+    if not isinstance(raw, (list, tuple)) or not all(isinstance(r, Mapping) for r in raw):
+        raise RulesError(f"{where}: write each {key} as a table of its own, under [[{key}]].")
+    return list(raw)
+
+
+def _target(raw: Mapping[str, Any], candidate: str, where: str) -> Rule:
+    """A target is a guardrail, said of the variants without an adapter."""
+    if raw.get("role", "guardrail") != "guardrail":
+        raise RulesError(
+            f"{where}: a target has the role guardrail: a value to reach ('min' or 'max'), "
+            f"got {raw['role']!r}."
+        )
+    return _rule({**raw, "role": "guardrail"}, candidate, where)
 
 
 def _rule(raw: Mapping[str, Any], candidate: str, where: str) -> Rule:
@@ -95,6 +123,7 @@ def _rule(raw: Mapping[str, Any], candidate: str, where: str) -> Rule:
         min_samples=_count(raw, where),
         cluster=_flag(raw, "cluster", True, where),
         bounds=_bounds(raw, where),
+        pairing=_pairing(raw, where),
     )
     _check_role(rule, candidate, where)
     return rule
@@ -126,6 +155,8 @@ def _check_role(rule: Rule, candidate: str, where: str) -> None:
 
 
 def _check_guardrail(rule: Rule, where: str) -> None:
+    if rule.pairing != "paired":
+        raise RulesError(f"{where}: 'pairing' has no meaning for a guardrail: it has one side.")
     for key in ("versus", "margin", "direction"):
         if getattr(rule, key) is not None:
             raise RulesError(
@@ -193,6 +224,18 @@ def _count(raw: Mapping[str, Any], where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 2:
         raise RulesError(f"{where}: 'min_samples' must be a whole number from 2, got {value!r}.")
     return value
+
+
+def _pairing(raw: Mapping[str, Any], where: str) -> Literal["paired", "independent"]:
+    value = raw.get("pairing", "paired")
+    if value == "paired":
+        return "paired"
+    if value == "independent":
+        return "independent"
+    raise RulesError(
+        f"{where}: 'pairing' must be 'paired' (both sides answered the same samples) or "
+        f"'independent' (they did not), got {value!r}."
+    )
 
 
 def _bounds(raw: Mapping[str, Any], where: str) -> tuple[float, float] | None:

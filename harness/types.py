@@ -350,6 +350,8 @@ class Rule:
     cluster: bool = True
     bounds: tuple[float, float] | None = None
     """Least and greatest value of an imported metric that does not say."""
+    pairing: Literal["paired", "independent"] = "paired"
+    """``independent``: the two sides answered different samples (production traffic)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +361,8 @@ class RuleSet:
     candidate: str
     rules: tuple[Rule, ...]
     alpha: float = 0.05
+    targets: tuple[Rule, ...] = ()
+    """Guardrails that a variant without an adapter must keep for no adapter to be needed."""
 
 
 @dataclass(frozen=True, slots=True)
