@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import fingerprints, models, scorers, sources
+from harness.engines.adapters import WEIGHTS
 from harness.engines.local import LocalEngine
 from harness.errors import SuiteError, did_you_mean
 from harness.pipeline import adapters, record, responses, scoring
@@ -18,6 +19,7 @@ from harness.pipeline.cautions import cautions
 from harness.pipeline.inputs import Inputs, load, repeats
 from harness.pipeline.progress import Progress, Silent
 from harness.pipeline.prompting import Prompter
+from harness.sources.hashes import file_sha256
 from harness.store import runs
 from harness.store.cache import Cache
 from harness.types import Suite, Variant
@@ -196,6 +198,8 @@ def _plan(
         prints = {
             **engine.identity,
             "adapter_sha256": adapter.sha256 if adapter else None,
+            # Of the one file, so that anybody can check it with sha256sum.
+            "adapter_file_sha256": file_sha256(adapter.folder / WEIGHTS) if adapter else None,
             "prompts_sha256": fingerprints.of([p.request.key for p in mine]),
             "index_sha256": {
                 one.task.name: session.prompter.index_sha256(one, variant.retriever)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -156,6 +157,9 @@ def test_the_whole_job(project: Path, cache: Path, harness_cli: Harness) -> None
     assert adapter["proof"]["template_matches"] is True
     assert adapter["proof"]["max_logit_change"] > 0
     assert adapter["fingerprints"]["adapter_sha256"] == adapter["proof"]["adapter_sha256"]
+    (weights,) = cache.glob("adapters/*/adapter/adapter_model.safetensors")
+    file_sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert adapter["fingerprints"]["adapter_file_sha256"] == file_sha256
     (training,) = manifest["training"].values()
     assert training["variants"] == ["adapter", "adapter_rag"]
     assert len(training["loss"]) == 8
