@@ -21,6 +21,7 @@ from harness.gate.places import (
 )
 from harness.gate.recommend import recommend
 from harness.gate.ruling import Ruling, rule_on
+from harness.gate.targets import early_verdict
 from harness.rules import BEST, parse_rules
 from harness.store.runs import Run
 from harness.types import Rule, RuleResult, RuleSet, Status, Verdict
@@ -57,6 +58,8 @@ def decide(run: Run, rules: RuleSet | None = None, *, strict: bool = False) -> V
     absent: Variants = run.manifest.get("not_measured") or {}
     if strict and (wrong := _faults(tasks, variants, absent, rules)):
         raise RulesError("The rules do not fit this run:\n" + "\n".join(wrong))
+    if (early := early_verdict(run, rules)) is not None:
+        return early
     rulings = [r for rule in rules.rules for r in _rulings(tasks, variants, absent, rule, rules)]
     rows = tuple(r.row for r in rulings)
     warnings = [*_about_run(run), *_precision(variants, rules)]
