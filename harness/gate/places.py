@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.compare.aligned import TaskData
+from harness.compare.derived import LATENCIES
 from harness.compare.pairs import has_key, metadata_keys, slices
 from harness.errors import did_you_mean
 from harness.gate.ruling import metric_info
@@ -114,6 +115,11 @@ def _unknown_name(tasks: Tasks, variants: Variants, rule: Rule) -> str | None:
     if not held:
         metrics = {m for t in tasks.values() if rule.task in (None, t.name) for m in t.infos}
         where = f" in task '{rule.task}'" if rule.task else ""
+        if rule.metric in LATENCIES:
+            return (
+                f"the run has no metric '{rule.metric}'{where}: latency needs a probe, as the time "
+                "of a batch is nobody's waiting time. Measure again with `harness run --probe N`"
+            )
         return f"the run has no metric '{rule.metric}'{where}.{did_you_mean(rule.metric, metrics)}"
     if rule.slice and not any(has_key(t, rule.slice) for t in held):
         keys = set().union(*(metadata_keys(t) for t in held))
