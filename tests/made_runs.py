@@ -22,12 +22,14 @@ def made_run(
     kind: str = "run",
     task: str = "t",
     adapters: Sequence[str] = (),
+    probe: Mapping[str, Sequence[float | None]] | Sequence[float | None] | None = None,
     **columns: Any,
 ) -> Run:
     """One task: ``values`` by variant, a value per sample.
 
     ``columns``: columns of the outputs, each a list for all variants or a mapping from variant to
     its list. Without ``output`` every variant says something of its own to every sample.
+    ``probe``: seconds of the first samples, for all variants or by variant.
     """
     outputs, scores = [], []
     for variant, scored in values.items():
@@ -50,7 +52,15 @@ def made_run(
         },
         "variants": {v: {"has_adapter": None if imported else v in adapters} for v in values},
     }
+    if probe is not None:
+        seconds = dict(probe) if isinstance(probe, Mapping) else dict.fromkeys(values, probe)
+        manifest["probe"] = {"tasks": {task: probed(seconds)}}
     return Run(None, manifest, outputs_table(outputs), scores_table(scores))
+
+
+def probed(seconds: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:
+    ids = [f"s{i:05d}" for i in range(max(map(len, seconds.values())))]
+    return {"sample_id": ids, "latency_s": {v: list(x) for v, x in seconds.items()}}
 
 
 def joined(*runs: Run) -> Run:

@@ -56,7 +56,7 @@ def test_summaries_hold_scores_and_what_the_outputs_tell():
     run = made_run(
         {"a": [1.0] * 60 + [0.0] * 40, "b": [None] * 2 + noise(2, 98)},
         info={**OWN, "low": None, "high": None},
-        latency_s=np.arange(1.0, 101.0).tolist(),
+        probe=np.arange(1.0, 101.0).tolist(),
         tokens_out=[7] * 100,
     )
     found = {(s.variant, s.metric): s for s in summaries(run)}

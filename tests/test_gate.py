@@ -455,29 +455,100 @@ def test_a_calibrated_judge_decides():
 
 def test_a_latency_guardrail_needs_samples_enough():
     latency = np.random.default_rng(4).exponential(1.0, 200).tolist()
-    run = made_run({"a": noise(1, 200), "b": noise(2, 200)}, latency_s=latency)
+    run = made_run({"a": noise(1, 200), "b": noise(2, 200)}, probe=latency)
     row = row_of(run, guardrail("latency_p95", max=10))
     assert (row.status, row.n) == (SHIP, 200)
     assert row.estimate == sorted(latency)[189]
     assert row_of(run, guardrail("latency_p95", max=1)).status is HOLD
     assert row_of(run, guardrail("latency_p50", max=2)).status is SHIP
-    few = made_run({"a": noise(1, 40), "b": noise(2, 40)}, latency_s=latency[:40])
+    few = made_run({"a": noise(1, 40), "b": noise(2, 40)}, probe=latency[:40])
     row = row_of(few, guardrail("latency_p95", max=1000))
     assert (row.status, row.ci_high, row.more_samples) == (OPEN, None, 19)
 
 
 def test_an_unmeasured_latency_counts_as_endless():
     latency = [0.1] * 194 + [None] * 6
-    run = made_run({"a": noise(1, 200), "b": noise(2, 200)}, latency_s=latency)
+    run = made_run({"a": noise(1, 200), "b": noise(2, 200)}, probe=latency)
     row = row_of(run, guardrail("latency_p95", max=1))
     assert (row.status, row.n_unscored) == (OPEN, 6)
     assert row_of(run, guardrail("latency_p50", max=1)).status is SHIP
+
+
+def test_only_the_probed_samples_count_for_latency():
+    seconds = {"a": [0.1] * 59 + [None], "b": [9.0] * 60}
+    run = made_run({"a": noise(1, 200), "b": noise(2, 200)}, latency_s=[99.0] * 200, probe=seconds)
+    row = row_of(run, guardrail("latency_p95", max=1, max_unscored=0.0))
+    assert (row.status, row.n, row.n_unscored) == (INVALID, 59, 1)  # A request that failed.
+    row = row_of(run, guardrail("latency_p50", max=1))
+    assert (row.status, row.estimate, row.n, row.n_unscored) == (SHIP, 0.1, 59, 1)
+    assert row_of(run, superior()).n == 200
+    few = made_run({"a": noise(1), "b": noise(2)}, probe=[0.1] * 29)
+    assert "29 scored samples" in row_of(few, guardrail("latency_p50", max=1)).reason
+    other = made_run({"a": noise(1), "b": noise(2)}, probe={"b": [0.1] * 100})
+    assert row_of(other, guardrail("latency_p50", max=1)).status is INVALID
+
+
+def test_latency_by_slice_counts_the_probed_samples_of_the_slice():
+    metadata = ['{"part": "x"}' if i % 4 else '{"part": "y"}' for i in range(200)]
+    run = made_run({"a": noise(1, 200), "b": noise(2, 200)}, metadata=metadata, probe=[0.1] * 100)
+    made = decide(run, rules("a", guardrail("latency_p50", max=1, slice="part"))).rules
+    assert {(r.slice, r.n, r.n_unscored, r.status) for r in made} == {
+        ("part=x", 75, 0, SHIP),
+        ("part=y", 25, 0, OPEN),
+    }
+
+
+def test_a_probe_of_samples_that_were_not_measured_counts_for_latency_alone():
+    run = made_run({"a": noise(1, 40), "b": noise(2, 40)}, probe=[0.1] * 100)
+    assert row_of(run, guardrail("latency_p50", max=1)).n == 100
+    assert row_of(run, guardrail(min=0.1)).n_unscored == 0
+    assert (row_of(run, superior()).n, row_of(run, superior()).n_unscored) == (40, 0)
+
+
+def test_the_seconds_of_a_batch_are_no_latency():
+    run = made_run({"a": noise(1), "b": noise(2)}, latency_s=[0.1] * 100)
+    row = row_of(run, guardrail("latency_p95", max=1))
+    assert row.status is INVALID
+    assert "harness run --probe N" in row.reason
+    imported = made_run({"a": noise(1), "b": noise(2)}, kind="import", latency_s=[0.1] * 100)
+    assert row_of(imported, guardrail("latency_p95", max=1)).status is SHIP
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"latency_s": {"a": [0.1]}}, "100 samples and 1 latencies of 'a'"),
+        ({"sample_id": ["s00000"] * 100}, "a sample twice"),
+    ],
+)
+def test_a_probe_that_contradicts_itself_is_refused(change, said):
+    run = made_run({"a": noise(1), "b": noise(2)}, probe=[0.1] * 100)
+    run.manifest["probe"]["tasks"]["t"] |= change
+    with pytest.raises(RunError, match=said):
+        decide(run, rules("a", superior()))
 
 
 def test_the_mean_of_tokens_can_be_held_too():
     run = made_run({"a": noise(1), "b": noise(2)}, tokens_out=list(range(100)))
     assert row_of(run, guardrail("tokens_out", max=60)).status is SHIP
     assert row_of(run, guardrail("cost", max=1)).status is INVALID  # Nobody measured it.
+
+
+def test_tokens_and_cost_of_a_thousand_requests():
+    run = made_run(
+        {"a": noise(1), "b": noise(2)},
+        tokens_in=[100 + i % 3 for i in range(100)],
+        tokens_out={"a": list(range(100)), "b": [None, *range(1, 100)]},
+        cost={"a": [0.001 + i / 1e6 for i in range(100)], "b": [0.002] * 100},
+    )
+    row = row_of(run, guardrail("tokens_per_1k_requests", max=160_000))
+    assert row.status is SHIP
+    assert row.estimate == pytest.approx(1000 * (100.99 + 49.5))
+    dear = rules("b", guardrail("tokens_per_1k_requests", max=1e9))
+    assert decide(run, dear).rules[0].n_unscored == 1
+    row = row_of(run, {**superior(margin=0.9), "metric": "cost_per_1k_requests"})
+    assert row.status is SHIP  # Cheaper by 0.95 in 1,000 requests: lower is better.
+    assert row.estimate == pytest.approx(0.9505)
 
 
 # ------------------------------------------------------------------ names and impossible rules
@@ -497,7 +568,7 @@ def test_the_mean_of_tokens_can_be_held_too():
     ],
 )
 def test_a_rule_that_the_run_does_not_know(rule, message):
-    run = sliced({"x": (60, 0.1)})
+    run = sliced({"x": (60, 0.1)}, probe=[0.1] * 60)
     with pytest.raises(RulesError) as caught:
         decide(run, rules("a", rule), strict=True)
     assert message in str(caught.value)
@@ -574,7 +645,7 @@ def test_an_invalid_verdict_recommends_nothing():
 
 def test_the_recommended_variant_keeps_the_guardrails():
     latency = {"a": [0.1] * 100, "b": [9.0] * 100}
-    run = made_run(gained(0.0), latency_s=latency, cost={"a": [2.0] * 100, "b": [1.0] * 100})
+    run = made_run(gained(0.0), probe=latency, cost={"a": [2.0] * 100, "b": [1.0] * 100})
     assert recommended(run, non_inferior(), guardrail("latency_p50", max=1)) == "a"
 
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from harness.compare.columns import Bools as Bools
+from harness.compare.columns import code_array, float_array, index_array, numbers
+from harness.compare.derived import DERIVED as DERIVED
+from harness.compare.derived import LATENCIES, derived_values, probe_of, probed_values
 from harness.errors import RunError
 from harness.stats.intervals import Scale
 from harness.stats.mean import Codes, Floats
@@ -22,22 +25,12 @@ if TYPE_CHECKING:
 
     from harness.store.runs import Run
 
-Bools = npt.NDArray[np.bool_]
-
 COLUMNS = (
     *("task", "sample_id", "variant", "cluster", "metadata", "input", "target", "output"),
     *("latency_s", "tokens_in", "tokens_out", "cost"),
 )
 """Columns of ``outputs.parquet`` that comparisons need."""
 TEXTS = ("input", "target", "cluster", "metadata", "output")
-DERIVED: Mapping[str, tuple[str, float | None]] = {
-    "latency_p50": ("latency_s", 0.5),
-    "latency_p95": ("latency_s", 0.95),
-    "tokens_in": ("tokens_in", None),
-    "tokens_out": ("tokens_out", None),
-    "cost": ("cost", None),
-}
-"""Metrics read off ``outputs.parquet``: its column, and a quantile or None for the mean."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,7 @@ class MetricInfo:
     imported: bool
     quantile: float | None = None
     derived: bool = False
-    """Read off ``outputs.parquet``."""
+    """Latency, tokens or cost, which no scorer gives."""
     calibrated: bool = False
     """A judge's metric with a valid calibration."""
 
@@ -62,7 +55,10 @@ class MetricInfo:
 
 @dataclass(frozen=True)
 class TaskData:
-    """One task of a run: V variants over S samples, sorted by id."""
+    """One task of a run: V variants over S samples, sorted by id.
+
+    A probed sample is one of them even where it was not measured otherwise.
+    """
 
     name: str
     variants: tuple[str, ...]
@@ -83,11 +79,20 @@ class TaskData:
     """Rows that the manifest of a measured run promises a variant; None: imported."""
     owners: Codes | None = None
     """(S,) with repeated answers: the sample that each row answers; None: each its own."""
+    probed: Bools | None = None
+    """(S,) the samples that latency was asked of; None: no probe, so of all."""
     slices: dict[str, tuple[list[str], Codes]] = field(default_factory=dict, repr=False)
     """Slice labels by metadata key, kept once they are worked out (``pairs.slices``)."""
 
     def row(self, variant: str) -> int:
         return self.variants.index(variant)
+
+    def asked(self, metric: str) -> Bools:
+        """(S,) the samples that should have a value of ``metric``: a sample that was not probed
+        lacks no latency."""
+        if metric in LATENCIES and self.infos[metric].derived and self.probed is not None:
+            return self.probed
+        return np.asarray(self.touched.any(axis=0))
 
     @property
     def scored_metrics(self) -> list[str]:
@@ -121,57 +126,22 @@ class _Rows:
     variant: Codes
 
     def at(self, rows: Codes) -> _Rows:
-        return _Rows(self.table.take(_arrow(rows)), self.variant[rows])
+        return _Rows(self.table.take(index_array(rows)), self.variant[rows])
 
 
 def _by_task(table: pa.Table, tasks: tuple[str, ...], variants: tuple[str, ...]) -> list[_Rows]:
-    rows = _Rows(table, _codes(table["variant"], variants))
+    rows = _Rows(table, code_array(table["variant"], variants))
     if len(tasks) == 1:
         return [rows]
-    task = _codes(table["task"], tasks)
+    task = code_array(table["task"], tasks)
     return [rows.at(np.flatnonzero(task == t)) for t in range(len(tasks))]
 
 
-def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> Codes:
-    """The place of each value in ``names``."""
-    encoded = column.dictionary_encode().combine_chunks()
-    places = {name: i for i, name in enumerate(names)}
-    table = np.array([places[name] for name in encoded.dictionary.to_pylist()] or [0], np.int64)
-    codes: Codes = table[_numpy(encoded.indices, np.int32)[0]]
-    return codes
-
-
-def _arrow(rows: Codes) -> pa.Array:
-    import pyarrow as pa
-
-    buffer = pa.py_buffer(np.ascontiguousarray(rows, np.int64))
-    return pa.Array.from_buffers(pa.int64(), len(rows), [None, buffer])
-
-
-def _numpy(array: pa.Array, kind: type[np.generic]) -> tuple[npt.NDArray[Any], Bools]:
-    """The numbers of an array of ``kind``, and which of them are not null.
-
-    From the buffers themselves: every conversion that Arrow offers imports pandas (0.7 s).
-    """
-    n, start = len(array), array.offset
-    bitmap, data = array.buffers()
-    values = np.frombuffer(data or b"", kind)[start : start + n]
-    if bitmap is None:
-        return values, np.ones(n, bool)
-    bits = np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little")
-    return values, bits[start : start + n].astype(bool)
-
-
 def _task(run: Run, name: str, variants: tuple[str, ...], out: _Rows, scored: _Rows) -> TaskData:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     outputs, scores = out.table, scored.table
-    both = pa.chunked_array(
-        [*outputs["sample_id"].chunks, *scores["sample_id"].chunks], pa.string()
-    )
-    samples = pc.unique(both)
-    samples = samples.take(pc.array_sort_indices(samples))
+    imported = run.manifest.get("kind") != "run"
+    probe = None if imported else probe_of(run.manifest, name)
+    samples = _samples(outputs, scores, () if probe is None else probe.samples)
     shape = (len(variants), len(samples))
     place = _places(out, samples)
     _refuse_doubled(place, outputs, run)
@@ -185,20 +155,46 @@ def _task(run: Run, name: str, variants: tuple[str, ...], out: _Rows, scored: _R
     # A score of a sample that has no output row was not measured in this run.
     values = {m: np.where(present, v, np.nan) for m, v in values.items()}
     task = run.manifest["tasks"].get(name) or {}
-    imported = run.manifest.get("kind") != "run"
     infos = _infos(task, values, imported=imported)
     for metric in infos:
         values.setdefault(metric, np.full(shape, np.nan))
-    for metric, (column, quantile) in DERIVED.items():
-        if metric not in infos and column in outputs.column_names:
-            values[metric] = _spread(outputs[column], place, shape)
-            infos[metric] = MetricInfo(metric, False, Scale(0.0, None), False, quantile, True)
+    probed, latency = (None, None) if probe is None else probed_values(probe, variants, samples)
+    for metric, how in DERIVED.items():
+        if metric in infos:
+            continue
+        found = derived_values(outputs, how, place, shape)
+        if metric in LATENCIES and not imported:
+            found = latency
+        if found is not None:
+            values[metric] = found
+            infos[metric] = MetricInfo(metric, False, Scale(0.0, None), False, how.quantile, True)
     repeats = int(run.manifest.get("repeats") or 1)
     expected = None if imported or task.get("n") is None else task["n"] * repeats
-    owners = _owners(samples) if repeats > 1 else None
     return TaskData(
-        name, variants, samples, present, touched, values, codes, metadata, infos, expected, owners
+        name=name,
+        variants=variants,
+        samples=samples,
+        present=present,
+        touched=touched,
+        values=values,
+        codes=codes,
+        metadata=metadata,
+        infos=infos,
+        expected=expected,
+        owners=_owners(samples) if repeats > 1 else None,
+        probed=probed,
     )
+
+
+def _samples(outputs: pa.Table, scores: pa.Table, probed: tuple[str, ...]) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    chunks = [*outputs["sample_id"].chunks, *scores["sample_id"].chunks]
+    if probed:
+        chunks.append(pa.array(probed, pa.string()))
+    samples = pc.unique(pa.chunked_array(chunks, pa.string()))
+    return samples.take(pc.array_sort_indices(samples))
 
 
 def _owners(rows: pa.Array) -> Codes:
@@ -206,7 +202,7 @@ def _owners(rows: pa.Array) -> Codes:
     import pyarrow.compute as pc
 
     names = pc.replace_substring_regex(rows, "#[0-9]+$", "")
-    return _numpy(names.dictionary_encode().indices, np.int32)[0].astype(np.int64)
+    return numbers(names.dictionary_encode().indices, np.int32)[0].astype(np.int64)
 
 
 def _places(rows: _Rows, samples: pa.Array) -> Codes:
@@ -214,7 +210,7 @@ def _places(rows: _Rows, samples: pa.Array) -> Codes:
     import pyarrow.compute as pc
 
     sample = pc.index_in(rows.table["sample_id"], samples).combine_chunks()
-    place: Codes = rows.variant * len(samples) + _numpy(sample, np.int32)[0]
+    place: Codes = rows.variant * len(samples) + numbers(sample, np.int32)[0]
     return place
 
 
@@ -234,8 +230,8 @@ def _refuse_doubled(place: Codes, table: pa.Table, run: Run, rows: Codes | None 
 
 def _values(scores: pa.Table, place: Codes, shape: tuple[int, int], run: Run) -> dict[str, Floats]:
     metrics = tuple(sorted(scores["metric"].unique().to_pylist()))
-    metric = _codes(scores["metric"], metrics)
-    value = _floats(scores["value"])
+    metric = code_array(scores["metric"], metrics)
+    value = float_array(scores["value"])
     found = {}
     for m, name in enumerate(metrics):
         rows = np.flatnonzero(metric == m)
@@ -243,21 +239,6 @@ def _values(scores: pa.Table, place: Codes, shape: tuple[int, int], run: Run) ->
         found[name] = np.full(shape, np.nan)
         found[name].flat[place[rows]] = value[rows]
     return found
-
-
-def _spread(column: pa.ChunkedArray, place: Codes, shape: tuple[int, int]) -> Floats:
-    array = np.full(shape, np.nan)
-    array.flat[place] = _floats(column)
-    return array
-
-
-def _floats(column: pa.ChunkedArray) -> Floats:
-    """NaN where null, and where not finite: no such value was measured."""
-    import pyarrow as pa
-
-    values, known = _numpy(column.cast(pa.float64()).combine_chunks(), np.float64)
-    floats: Floats = np.where(known & np.isfinite(values), values, np.nan)
-    return floats
 
 
 def _texts(
@@ -269,7 +250,7 @@ def _texts(
         array = np.full(shape, -1, np.int64)
         if column in outputs.column_names and outputs.num_rows:
             encoded = outputs[column].dictionary_encode().combine_chunks()
-            code, known = _numpy(encoded.indices, np.int32)
+            code, known = numbers(encoded.indices, np.int32)
             array.flat[place] = np.where(known, code, -1)
             if column == "metadata":
                 metadata = tuple(encoded.dictionary.to_pylist())

@@ -70,9 +70,10 @@ def pair(
 def own(
     task: TaskData, variant: str, info: MetricInfo, keep: Bools | None = None
 ) -> tuple[Floats, Codes | None, Codes | None]:
-    """One variant's values, clusters and owners (as in ``Pairs``) over the task's samples; one it
-    lacks is unscored."""
-    at = np.arange(len(task.samples)) if keep is None else np.flatnonzero(keep)
+    """One variant's values, clusters and owners (as in ``Pairs``) over the samples that the metric
+    was asked of; one it lacks is unscored."""
+    asked = task.asked(info.name)
+    at = np.flatnonzero(asked if keep is None else asked & keep)
     rows = (task.row(variant), *range(len(task.variants)))
     values = task.values[info.name][task.row(variant), at]
     return values, clusters_of(task, rows, at), owners_of(task, at)
