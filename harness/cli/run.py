@@ -23,6 +23,30 @@ from harness.errors import UsageError
     help="Run folder.  [default: runs/<suite>/<time>-<fingerprint>]",
 )
 @device_option
+@click.option(
+    "--staged",
+    is_flag=True,
+    help="Measure the variants without an adapter first; train none where one of them is proved "
+    "to meet the suite's targets.",
+)
+@click.option(
+    "--sequential",
+    is_flag=True,
+    help="Measure in batches of random samples and stop as soon as the rules are decided.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Samples per task between two looks of --sequential.  [default: 50]",
+)
+@click.option(
+    "--probe",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Samples per task whose latency is measured, one warm request at a time; 0: none.  "
+    "[default: as many as the rules on latency need]",
+)
 @click.option("--report-only", is_flag=True, help="Exit 0 for SHIP, HOLD and INCONCLUSIVE alike.")
 def command(
     suite: Path,
@@ -31,6 +55,10 @@ def command(
     seed: int,
     out: Path | None,
     device: str,
+    staged: bool,
+    sequential: bool,
+    batch: int | None,
+    probe: int | None,
     report_only: bool,
 ) -> int:
     """Measure the variants of SUITE on the same samples and give a verdict.
@@ -46,6 +74,10 @@ def command(
     from harness.store.runs import read_run
     from harness.suites import load_suite
 
+    if batch is not None and not sequential:
+        raise UsageError(
+            "--batch goes with --sequential: without it there is one look, at the end."
+        )
     loaded = load_suite(suite, check_scorer=scorers.resolve)
     settings = pipeline.Settings(
         variants=variants,
@@ -54,6 +86,10 @@ def command(
         out=out,
         device=device,
         command=["harness", *sys.argv[1:]],
+        staged=staged,
+        sequential=sequential,
+        batch=batch or pipeline.Settings.batch,
+        probe=probe,
     )
     with Terminal() as progress:
         folder = pipeline.run(loaded, settings, progress)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from harness.pipeline.inputs import Inputs
 from harness.pipeline.progress import Progress
 from harness.pipeline.prompting import Prompter
 from harness.sources.folders import locked
+from harness.store import ledger
 from harness.training.qlora import adapter_fingerprint, train
 from harness.training.rows import Example
 from harness.types import LoraRecipe, Sample, Variant
@@ -33,6 +36,11 @@ class Ready:
     prompts_match: bool | None
     """Trained with the system prompts and templates of these tasks; None: not known for all."""
 
+    @property
+    def applied(self) -> tuple[str, str]:
+        """Folder and hash, as a request names the adapter that it means."""
+        return str(self.folder), self.sha256
+
 
 def ready(
     variant: Variant,
@@ -41,8 +49,12 @@ def ready(
     engine: LocalEngine,
     *,
     progress: Progress,
+    spent: Path,
 ) -> Ready | None:
-    """The variant's adapter, trained now if it never was; None where it has none."""
+    """The variant's adapter, trained now if it never was; None where it has none.
+
+    A training is entered into the ledger ``spent``, also one that fails or is interrupted.
+    """
     adapter = variant.adapter
     if adapter is None:
         return None
@@ -62,7 +74,8 @@ def ready(
         with locked(folder.parent, progress.say):
             # Another process may have trained it while this one waited.
             if not (folder / CARD).is_file():
-                _train(variant, recipe, examples, inputs, engine, identity, folder, progress)
+                with _spending(spent, variant, name):
+                    _train(variant, recipe, examples, inputs, engine, identity, folder, progress)
     return _checked(folder, variant, inputs)
 
 
@@ -98,6 +111,19 @@ def _checked(folder: Path, variant: Variant, inputs: Sequence[Inputs]) -> Ready:
         )
     known = all(task in taught for task in now)
     return Ready(folder, adapter_sha256(folder), card, True if known else None)
+
+
+@contextmanager
+def _spending(spent: Path, variant: Variant, name: str) -> Iterator[None]:
+    started, finished = time.perf_counter(), False
+    try:
+        yield
+        finished = True
+    finally:
+        seconds = time.perf_counter() - started
+        ledger.append(
+            spent, "training", seconds, variant=variant.name, adapter=name, finished=finished
+        )
 
 
 def _train(

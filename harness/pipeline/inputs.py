@@ -112,6 +112,23 @@ def _draw(samples: tuple[Sample, ...], limit: int, seed: int) -> tuple[Sample, .
     return tuple(samples[i] for i in sorted(order[:limit]))
 
 
+def permuted(inputs: Inputs, seed: int) -> Inputs:
+    """The same samples in a random order: the order of measuring where it matters."""
+    order = list(inputs.data.eval)
+    random.Random(f"order:{seed}:{inputs.task.name}").shuffle(order)
+    return _with(inputs, tuple(order))
+
+
+def first(inputs: Inputs, n: int) -> Inputs:
+    """The first ``n`` samples, or all where there are fewer."""
+    return _with(inputs, inputs.data.eval[:n])
+
+
+def _with(inputs: Inputs, samples: tuple[Sample, ...]) -> Inputs:
+    data = replace(inputs.data, eval=samples)
+    return replace(inputs, data=data, data_sha256=fingerprints.of(samples))
+
+
 def repeats(variants: Sequence[Variant]) -> int:
     """Answers per sample in this run. Raises SuiteError where sampled variants disagree."""
     asked = {v.generation.repeats for v in variants if v.generation.repeats > 1}

@@ -16,7 +16,7 @@ from harness.pipeline.adapters import Ready
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.responses import Planned
 from harness.store import runs
-from harness.types import Completion, Metric, Score, Suite, Variant
+from harness.types import Completion, Metric, Sample, Score, Suite, Variant
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,6 +66,11 @@ def tables(answers: Sequence[Answer], repeats: int) -> tuple[pa.Table, pa.Table]
     )
 
 
+def row_id(sample: Sample, repeat: int, repeats: int) -> str:
+    """``sample_id`` of one of ``repeats`` answers to the sample."""
+    return f"{sample.id}#{repeat}" if repeats > 1 else sample.id
+
+
 def _output_row(answer: Answer, repeats: int) -> dict[str, Any]:
     planned, completion = answer.planned, answer.completion
     sample, price = planned.sample, planned.variant.cost_per_1k_tokens
@@ -73,7 +78,7 @@ def _output_row(answer: Answer, repeats: int) -> dict[str, Any]:
     hits = planned.conversation.retrieved
     return {
         "task": planned.inputs.task.name,
-        "sample_id": f"{sample.id}#{planned.repeat}" if repeats > 1 else sample.id,
+        "sample_id": row_id(sample, planned.repeat, repeats),
         "variant": planned.variant.name,
         # Answers to one sample are not independent of each other.
         "cluster": sample.cluster or (sample.id if repeats > 1 else None),

@@ -29,19 +29,20 @@ class Planned:
 def plan(
     inputs: Inputs,
     variant: Variant,
+    samples: Sequence[Sample],
     conversations: Sequence[Conversation],
     *,
     engine: Engine,
     adapter: tuple[str, str] | None,
     repeats: int,
 ) -> list[Planned]:
-    """The requests of one variant on one task.
+    """The requests of one variant on these samples of one task.
 
     ``adapter``: folder and hash. With greedy decoding all repeats of a sample share one request.
     """
     prompts = engine.prompts([c.messages for c in conversations])
     planned = []
-    for sample, conversation, prompt in zip(inputs.data.eval, conversations, prompts, strict=True):
+    for sample, conversation, prompt in zip(samples, conversations, prompts, strict=True):
         for repeat in range(repeats):
             request = _request(inputs, variant, prompt, engine, adapter, repeat)
             planned.append(Planned(inputs, variant, sample, repeat, conversation, request))
@@ -85,16 +86,23 @@ def _request(
 
 
 def collect(
-    planned: Sequence[Planned], engine: Engine, cache: Cache, progress: Progress
+    planned: Sequence[Planned],
+    engine: Engine,
+    cache: Cache,
+    progress: Progress,
+    title: str = "",
 ) -> dict[str, Completion]:
-    """A completion for every request key. Each new one is on disk before the next is awaited."""
+    """A completion for every request key. Each new one is on disk before the next is awaited.
+
+    ``title``: what the progress says before the name of the stage.
+    """
     requests = {p.request.key: p.request for p in planned}
     known = {
         key: Completion(key=key, **value)
         for key, value in cache.get_many("responses", requests).items()
     }
     missing = [r for key, r in requests.items() if key not in known]
-    name = f"{engine.identity['precision']} answers"
+    name = f"{title}{engine.identity['precision']} answers"
     if not missing:
         progress.say(f"{name}: all {len(known)} known from earlier runs")
         return known

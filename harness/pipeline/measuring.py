@@ -1,0 +1,115 @@
+"""From planned answers to a run in memory: answers, scores, tables, manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness import fingerprints
+from harness.pipeline import probe, record, responses, scoring
+from harness.pipeline.cautions import cautions
+from harness.pipeline.planning import Plan, plan
+from harness.pipeline.session import Work
+from harness.store.runs import Run
+from harness.types import Variant
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Tables = tuple["pa.Table", "pa.Table"]
+
+
+def whole(
+    work: Work, variants: Sequence[Variant], latencies: Sequence[probe.Wanted], **found: Any
+) -> Run:
+    """Every answer of these variants, and the probe that ``latencies`` need.
+
+    ``found``: further keys of the manifest.
+    """
+    made = plan(work, variants)
+    counts = probe.counts(work, latencies)
+    done = answers(work, made.planned, keep_open=bool(counts))
+    seen = probe.measure(work, made, counts)
+    work.session.close()
+    return as_run(work, made, done, record.tables(done, work.repeats), probe=seen, **found)
+
+
+def answers(
+    work: Work, planned: Sequence[responses.Planned], *, keep_open: bool, title: str = ""
+) -> list[record.Answer]:
+    """The answers and their scores, task by task.
+
+    ``keep_open``: leave every base loaded, for what is asked next; else one is in memory at a
+    time. ``title``: what the progress says before the name of the step.
+    """
+    session, completions = work.session, {}
+    with session.timed("answers"):
+        for (model, precision), engine in session.engines.items():
+            mine = [
+                p for p in planned if (p.variant.model, p.variant.precision) == (model, precision)
+            ]
+            if not mine:
+                continue
+            completions.update(responses.collect(mine, engine, work.cache, session.progress, title))
+            if not keep_open:
+                engine.close()
+    with session.timed("scoring"):
+        return _scored(work, planned, completions, title)
+
+
+def _scored(
+    work: Work, planned: Sequence[responses.Planned], completions: dict[str, Any], title: str
+) -> list[record.Answer]:
+    found: list[record.Answer] = []
+    by_task: dict[str, list[responses.Planned]] = {}
+    for one in planned:
+        by_task.setdefault(one.inputs.task.name, []).append(one)
+    work.session.progress.stage(f"{title}scoring", len(planned))
+    for task, mine in by_task.items():
+        done = [completions[p.request.key] for p in mine]
+        rows = scoring.score(
+            mine[0].inputs.scorers, [c.text for c in done], [p.sample for p in mine], work.cache
+        )
+        found += [record.Answer(p, c, row) for p, c, row in zip(mine, done, rows, strict=True)]
+        work.session.progress.advance(len(mine), task)
+    return found
+
+
+def as_run(
+    work: Work, made: Plan, done: Sequence[record.Answer], tables: Tables, **found: Any
+) -> Run:
+    """The run of these answers, as it would be read from its folder.
+
+    ``work.inputs`` hold the samples that were measured. ``found``: further keys of the manifest;
+    one that is None is left out.
+    """
+    session = work.session
+    asked: dict[str, list[str]] = {m.variant.name: [] for m in made.measured}
+    for answer in done:
+        asked[answer.planned.variant.name].append(answer.planned.request.key)
+    measured = [
+        replace(
+            m,
+            fingerprints={
+                **m.fingerprints,
+                "prompts_sha256": fingerprints.of(asked[m.variant.name]),
+            },
+        )
+        for m in made.measured
+    ]
+    variants = [m.variant for m in measured]
+    manifest = record.manifest(
+        session.suite,
+        work.inputs,
+        measured,
+        seed=session.settings.seed,
+        limit=session.settings.limit,
+        repeats=work.repeats,
+        device=next(iter(session.engines.values())).device,
+        command=session.settings.command,
+        timings=session.timings,
+        warnings=cautions(session.suite, variants, work.inputs, done),
+    )
+    manifest |= {key: value for key, value in found.items() if value is not None}
+    return Run(None, manifest, *tables)

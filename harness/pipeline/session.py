@@ -1,0 +1,116 @@
+"""What the steps of one run share: the choices, the engines, and the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness import sources
+from harness.engines.local import LocalEngine
+from harness.pipeline.inputs import Inputs
+from harness.pipeline.progress import Progress, Silent
+from harness.pipeline.prompting import Prompter
+from harness.store import ledger
+from harness.store.cache import Cache
+from harness.types import Suite, Variant
+
+EVALUATION = ("proof", "answers", "probe", "scoring")
+"""Steps whose seconds an evaluation costs."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a caller may choose about a run without touching the suite."""
+
+    variants: Sequence[str] = ()
+    """Names of the variants to run; none: all."""
+    limit: int | None = None
+    """Samples a task, drawn with the seed; None: all."""
+    seed: int = 0
+    out: Path | None = None
+    """Folder of the run; None: ``runs/<suite>/<time>-<fingerprint>`` in the working folder."""
+    device: str = "auto"
+    command: Sequence[str] = ()
+    staged: bool = False
+    """Look at the variants without an adapter first; train none where one meets the targets."""
+    sequential: bool = False
+    """Measure in batches, and stop as soon as the evidence decides."""
+    batch: int = 50
+    """Samples a task between two looks (``sequential``)."""
+    probe: int | None = None
+    """Samples a task whose latency is probed; 0: none; None: as many as the rules need."""
+
+
+@dataclass
+class Session:
+    """One run under way."""
+
+    suite: Suite
+    settings: Settings
+    progress: Progress
+    prompter: Prompter
+    engines: dict[tuple[str, str], LocalEngine] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, suite: Suite, settings: Settings, progress: Progress | None) -> Session:
+        prompter = Prompter(settings.seed, settings.device)
+        return cls(suite, settings, progress or Silent(), prompter)
+
+    @property
+    def spent(self) -> Path:
+        """The ledger of what this suite has cost, of all projects that share the cache."""
+        return sources.cache_dir() / "spent" / f"{self.suite.name}.jsonl"
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[step] = self.timings.get(step, 0.0) + time.perf_counter() - started
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Enters into the ledger what the evaluation inside costs, also where it is interrupted."""
+        finished = False
+        try:
+            yield
+            finished = True
+        finally:
+            seconds = sum(self.timings.get(step, 0.0) for step in EVALUATION)
+            if finished or seconds:
+                ledger.append(self.spent, "evaluation", seconds, finished=finished)
+
+    def engine(self, variant: Variant) -> LocalEngine:
+        """One engine for each (model, precision): the base is loaded once for all variants."""
+        key = (variant.model, variant.precision)
+        if key not in self.engines:
+            with self.timed("models"):
+                folder = sources.model_folder(variant.model, progress=self.progress.say)
+                self.engines[key] = LocalEngine(
+                    folder,
+                    variant.precision,
+                    weights_sha256=sources.weights_sha256(folder),
+                    device=self.settings.device,
+                )
+        return self.engines[key]
+
+    def close(self) -> None:
+        """Let go of every base."""
+        for engine in self.engines.values():
+            engine.close()
+
+
+@dataclass(frozen=True)
+class Work:
+    """A session with its data, and the cache that keeps its answers."""
+
+    session: Session
+    inputs: Sequence[Inputs]
+    repeats: int
+    """Answers a sample."""
+    cache: Cache
