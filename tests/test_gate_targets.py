@@ -8,7 +8,7 @@ import pytest
 from made_runs import BINARY, guardrail, joined, made_run, rules, superior
 
 from harness.gate import decide
-from harness.gate.targets import met
+from harness.gate.targets import met, shortfalls
 from harness.store.runs import Run
 from harness.types import Status
 
@@ -78,6 +78,9 @@ def test_a_target_without_a_task_holds_in_every_task_that_has_its_metric():
     assert met(run, wanted(target(min=0.9))) is None
     found = met(run, wanted(target(min=0.9, task="easy")))
     assert "m >= 0.9 in easy (0.97" in found.reason
+    (why,) = shortfalls(run, wanted(target(min=0.9)))
+    assert why.startswith("'few': m in hard: value >= 0.9 is disproved")
+    assert why.endswith("0.5 measured")
 
 
 def test_the_cheapest_that_meets_the_targets_is_taken():
@@ -106,6 +109,7 @@ def test_the_cheapest_that_meets_the_targets_is_taken():
 def test_what_is_not_proved_is_not_met(wrong):
     run = made_run({"few": GOOD}, info=BINARY)
     assert met(run, wanted(target(min=0.9))) is not None
+    assert shortfalls(run, wanted(target(min=0.9))) == []
     assert met(run, wanted(wrong)) is None
     if not wrong.get("advisory"):
         assert met(run, wanted(target(min=0.9), wrong)) is None

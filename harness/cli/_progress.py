@@ -18,6 +18,8 @@ from rich.progress import (
 )
 
 LOG_EVERY_S = 30.0
+KEPT = 8
+"""Finished bars that stay in sight; a run in batches has hundreds."""
 
 
 class Terminal:
@@ -38,6 +40,7 @@ class Terminal:
             disable=not self._live,
         )
         self._task: TaskID | None = None
+        self._finished: list[TaskID] = []
         self._title, self._total, self._done = "", 0, 0
         self._started = self._logged = time.monotonic()
 
@@ -83,4 +86,7 @@ class Terminal:
         if self._live and self._task is not None:
             self._bar.update(self._task, completed=self._done or None, total=self._done or 1)
             self._bar.stop_task(self._task)
+            self._finished.append(self._task)
+            while len(self._finished) > KEPT:
+                self._bar.remove_task(self._finished.pop(0))
             self._task = None

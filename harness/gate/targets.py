@@ -63,6 +63,43 @@ def met(run: Run, rules: RuleSet) -> Met | None:
     return None
 
 
+def shortfalls(run: Run, rules: RuleSet) -> list[str]:
+    """Why each variant without an adapter is not proved to meet the targets, a phrase each."""
+    wanted, names = gating(rules), looked_at(run)
+    tasks: Tasks = index(run)
+    variants: Variants = run.manifest["variants"]
+    found = []
+    for name in names:
+        why = next(_misses(tasks, variants, wanted, name, rules, len(names)), None)
+        if why is not None:
+            found.append(f"'{name}': {why}")
+    return found
+
+
+def _misses(
+    tasks: Tasks,
+    variants: Variants,
+    wanted: tuple[Rule, ...],
+    name: str,
+    rules: RuleSet,
+    looks: int,
+) -> Iterator[str]:
+    for rule in wanted:
+        if wrong := fault(tasks, variants, rule, name):
+            yield wrong
+            continue
+        for held, row in _held(tasks, rule, name, rules, looks):
+            if row is None:
+                yield f"{held.metric}: no samples"
+            elif row.status is not Status.SHIP:
+                where = " ".join(x for x in (row.task, row.slice) if x)
+                yield f"{held.metric} in {where}: {row.reason}{_estimate(row)}"
+
+
+def _estimate(row: RuleResult) -> str:
+    return "" if row.estimate is None else f", {row.estimate:.4g} measured"
+
+
 def _held(
     tasks: Tasks, rule: Rule, name: str, rules: RuleSet, looks: int
 ) -> Iterator[tuple[Rule, RuleResult | None]]:

@@ -74,7 +74,9 @@ def measure(work: Work, variants: Sequence[Variant]) -> Run:
         work.session.progress.say(f"Nothing is trained: {found.reason}.")
         about = {"stopped": True, "met_by": found.variant}
         return replace(first, manifest={**first.manifest, "staged": about})
+    why = "; ".join(targets.shortfalls(first, rules))
     work.session.progress.say(
-        "No variant without an adapter is proved to meet every target: the adapters are next."
+        f"No variant without an adapter is proved to meet every target ({why}): the adapters "
+        "are next."
     )
     return whole(work, variants, wanted, staged={"stopped": False, "met_by": None})
