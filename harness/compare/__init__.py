@@ -1,7 +1,18 @@
 """Run -> paired arrays -> comparisons."""
 
 from harness.compare.aligned import COLUMNS
+from harness.compare.attribution import Effect, attribution
+from harness.compare.breakeven import BreakEven, break_even
 from harness.compare.comparisons import comparisons, summaries
 from harness.compare.merged import merge
 
-__all__ = ["COLUMNS", "comparisons", "merge", "summaries"]
+__all__ = [
+    "COLUMNS",
+    "BreakEven",
+    "Effect",
+    "attribution",
+    "break_even",
+    "comparisons",
+    "merge",
+    "summaries",
+]

@@ -15,7 +15,7 @@ import numpy as np
 from harness.compare.columns import Bools as Bools
 from harness.compare.columns import code_array, float_array, index_array, numbers
 from harness.compare.derived import DERIVED as DERIVED
-from harness.compare.derived import LATENCIES, derived_values, probe_of, probed_values
+from harness.compare.derived import LATENCIES, Derived, derived_values, probe_of, probed_values
 from harness.errors import RunError
 from harness.stats.intervals import Scale
 from harness.stats.mean import Codes, Floats
@@ -81,6 +81,8 @@ class TaskData:
     """(S,) with repeated answers: the sample that each row answers; None: each its own."""
     probed: Bools | None = None
     """(S,) the samples that latency was asked of; None: no probe, so of all."""
+    seconds: Floats | None = None
+    """(V, S) of the answer's batch, divided by its rows: what it cost, not what a user waited."""
     slices: dict[str, tuple[list[str], Codes]] = field(default_factory=dict, repr=False)
     """Slice labels by metadata key, kept once they are worked out (``pairs.slices``)."""
 
@@ -183,6 +185,7 @@ def _task(run: Run, name: str, variants: tuple[str, ...], out: _Rows, scored: _R
         expected=expected,
         owners=_owners(samples) if repeats > 1 else None,
         probed=probed,
+        seconds=derived_values(outputs, Derived(("latency_s",)), place, shape),
     )
 
 

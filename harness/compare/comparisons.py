@@ -59,9 +59,9 @@ def _comparison(
     pairs = pair(task, candidate, versus, info, higher=info.higher_is_better is not False)
     scored = pairs.scored
     n = int(scored.sum())
-    outcome = _Outcome(None, "; ".join(pairs.differs))
+    outcome = Outcome(None, "; ".join(pairs.differs))
     if not outcome.method:
-        outcome = _try(
+        outcome = attempt(
             n,
             None if pairs.clusters is None else pairs.clusters[scored],
             lambda: difference_interval(
@@ -91,7 +91,7 @@ def _summary(task: TaskData, info: MetricInfo, variant: str, alpha: float) -> Su
     values, clusters, _ = own(task, variant, info)
     scored = ~np.isnan(values)
     n = int(scored.sum())
-    outcome = _try(
+    outcome = attempt(
         n,
         None if clusters is None else clusters[scored],
         lambda: own_interval(values, info.scale, alpha, clusters, info.quantile),
@@ -114,7 +114,7 @@ def _summary(task: TaskData, info: MetricInfo, variant: str, alpha: float) -> Su
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class Outcome:
     """An interval and its method, or None and why there is none."""
 
     interval: Interval | None
@@ -128,13 +128,14 @@ class _Outcome:
         return (low if math.isfinite(low) else None, high if math.isfinite(high) else None)
 
 
-def _try(n: int, clusters: Codes | None, interval: Callable[[], Interval]) -> _Outcome:
+def attempt(n: int, clusters: Codes | None, interval: Callable[[], Interval]) -> Outcome:
+    """``interval()`` of ``n`` scored samples in ``clusters`` (n,), where they support one."""
     if n < MIN_PAIRS:
-        return _Outcome(None, f"{n} scored samples")
+        return Outcome(None, f"{n} scored samples")
     if clusters is not None and (groups := len(np.unique(clusters))) < MIN_CLUSTERS:
-        return _Outcome(None, f"{groups} clusters, and a bound needs {MIN_CLUSTERS}")
+        return Outcome(None, f"{groups} clusters, and a bound needs {MIN_CLUSTERS}")
     try:
         found = interval()
     except NoInterval as error:
-        return _Outcome(None, str(error))
-    return _Outcome(found, found.method)
+        return Outcome(None, str(error))
+    return Outcome(found, found.method)
