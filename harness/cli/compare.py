@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.store.runs import Run
@@ -16,6 +19,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option(
+    "--margin",
+    type=float,
+    metavar="M",
+    help="Say in the table for which pairs a difference within -M to M is proved (TOST).",
+)
+@click.option(
+    "--machine-cost-per-hour",
+    type=float,
+    metavar="X",
+    help="Price of the machine, in the currency of 'cost': when training pays back in money.",
+)
+@click.option(
     "--json",
     "json_file",
     metavar="FILE",
@@ -23,22 +38,71 @@ if TYPE_CHECKING:
     flag_value="-",
     help="Write the rows as JSON; '-' or no FILE: to standard output, and nothing else.",
 )
-def command(runs: tuple[Path, ...], json_file: str | None) -> None:
+def command(
+    runs: tuple[Path, ...],
+    margin: float | None,
+    machine_cost_per_hour: float | None,
+    json_file: str | None,
+) -> None:
     """Compare the variants of RUN pair by pair; of several RUNs, as run/variant.
 
-    Samples are matched by id. Positive differences favour the first of a pair.
+    Samples are matched by id. Positive differences favour the first of a pair. Of a single RUN
+    also: what retrieval and what the adapter add, and after how many requests training has paid
+    for itself.
     """
+    from dataclasses import asdict
+
+    from harness.cli._effects import print_break_even, print_effects
     from harness.cli._files import write_json
-    from harness.compare import comparisons
+    from harness.compare import attribution, break_even, comparisons
 
     run, warnings = _open(runs)
+    _check_margin(run, margin)
     rows = comparisons(run)
+    # Across runs a difference is not laid to one part: the runs may differ in others.
+    alone = len(runs) == 1
+    effects = attribution(run) if alone else []
+    paid = break_even(run, machine_cost_per_hour) if alone else []
     if json_file is not None:
-        write_json(
-            {"schema_version": 1, "rows": [_row(c) for c in rows], "warnings": warnings}, json_file
-        )
+        found = {
+            "schema_version": 1,
+            "rows": [_row(c) for c in rows],
+            "attribution": [asdict(e) for e in effects],
+            "break_even": [asdict(b) for b in paid],
+            "warnings": warnings,
+        }
+        write_json(found, json_file)
     if json_file != "-":
-        _print(rows, warnings)
+        _print(rows, margin, _spans(run))
+        print_effects(effects)
+        print_break_even(paid)
+        _print_warnings(warnings)
+
+
+def _check_margin(run: Run, margin: float | None) -> None:
+    """Raise UsageError for a margin that no difference could exceed, or that is none."""
+    if margin is None:
+        return
+    if not (math.isfinite(margin) and margin > 0):
+        raise UsageError(f"--margin must be a number above 0, got {margin:g}.")
+    spans = _spans(run)
+    widest = max(spans.values(), default=math.inf)
+    if margin >= widest:
+        raise UsageError(
+            f"--margin is {margin:g}, and no metric of the run has a wider range than "
+            f"{widest:g}, so every pair would be equivalent. For {margin:g} percent points of a "
+            f"metric from 0 to 1 write {margin / 100:g}."
+        )
+
+
+def _spans(run: Run) -> dict[tuple[str, str], float]:
+    """The width of each task's metrics' range; infinite where it is not known."""
+    spans = {}
+    for task, about in run.manifest["tasks"].items():
+        for metric, info in ((about or {}).get("metrics") or {}).items():
+            low, high = info.get("low"), info.get("high")
+            spans[task, metric] = math.inf if None in (low, high) else high - low
+    return spans
 
 
 def _open(folders: Sequence[Path]) -> tuple[Run, list[str]]:
@@ -90,27 +154,51 @@ def _row(c: Comparison) -> dict[str, Any]:
     }
 
 
-def _print(rows: Sequence[Comparison], warnings: Sequence[str]) -> None:
+def _print(
+    rows: Sequence[Comparison], margin: float | None, spans: Mapping[tuple[str, str], float]
+) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from harness.cli._verdict import interval, number, terminal
 
-    console = terminal()
+    levels = ", ".join(sorted({f"{c.ci_level:.3g}" for c in rows}))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("task", "metric", "variant", "minus"):
         table.add_column(name, overflow="fold")
-    for name in ("difference", "interval (0.9)", "n", "unscored"):
+    for name in ("difference", f"interval ({levels})", "n", "unscored"):
         table.add_column(name, justify="right", overflow="fold")
+    if margin is not None:
+        table.add_column(f"within ±{margin:g}", overflow="fold")
     table.add_column("method", overflow="fold")
     shown: set[tuple[str, str, str, str]] = set()
     for c in rows:
         # Each pair stands both ways round; the later variant against the earlier is enough here.
         if (c.task, c.metric, c.candidate, c.versus) in shown:
-            cells = (c.task, c.metric, c.candidate, c.versus, number(c.estimate))
-            counts = (interval(c.ci_low, c.ci_high), f"{c.n:,}", f"{c.n_unscored:,}", c.method)
-            table.add_row(*(Text(cell) for cell in (*cells, *counts)))
+            cells = [c.task, c.metric, c.candidate, c.versus, number(c.estimate)]
+            cells += [interval(c.ci_low, c.ci_high), f"{c.n:,}", f"{c.n_unscored:,}"]
+            if margin is not None:
+                wide = margin >= spans.get((c.task, c.metric), math.inf)
+                cells.append("wider than the range" if wide else _equivalent(c, margin))
+            table.add_row(*(Text(cell) for cell in (*cells, c.method)))
         shown.add((c.task, c.metric, c.versus, c.candidate))
-    console.print(table)
+    terminal().print(table)
+
+
+def _equivalent(c: Comparison, margin: float) -> str:
+    """Two one-sided tests at alpha, which is the 1 - 2*alpha interval inside (-margin, margin).
+
+    Schuirmann (1987), Journal of Pharmacokinetics and Biopharmaceutics 15:657-680.
+    """
+    if c.ci_low is None or c.ci_high is None:
+        return "not known"
+    return "proved" if -margin < c.ci_low and c.ci_high < margin else "not proved"
+
+
+def _print_warnings(warnings: Sequence[str]) -> None:
+    from rich.text import Text
+
+    from harness.cli._verdict import terminal
+
     for warning in warnings:
-        console.print(Text(f"Warning: {warning}"))
+        terminal().print(Text(f"Warning: {warning}"))
