@@ -147,8 +147,9 @@ def early_verdict(run: Run, rules: RuleSet) -> Verdict | None:
     if found is None:
         return None
     rows = tuple(_not_needed(rule, rule.alpha or rules.alpha, found.reason) for rule in rules.rules)
-    said = f"{found.reason[0].upper()}{found.reason[1:]}."
-    return Verdict(Status.HOLD, found.variant, rules.candidate, rows, (said,))
+    # Each row says why; where there are no rules, nothing else would.
+    said = () if rows else (f"{found.reason[0].upper()}{found.reason[1:]}.",)
+    return Verdict(Status.HOLD, found.variant, rules.candidate, rows, said)
 
 
 def _not_needed(rule: Rule, alpha: float, reason: str) -> RuleResult:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.engines.adapters import WEIGHTS
 from harness.pipeline import adapters, responses
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.record import Measured
 from harness.pipeline.session import Session, Work
+from harness.sources.hashes import file_sha256
 from harness.types import Variant
 
 
@@ -72,6 +74,8 @@ def _planned(work: Work, variant: Variant) -> tuple[Measured, list[responses.Pla
     prints = {
         **engine.identity,
         "adapter_sha256": adapter.sha256 if adapter else None,
+        # Of the one file, so that anybody can check it with sha256sum.
+        "adapter_file_sha256": file_sha256(adapter.folder / WEIGHTS) if adapter else None,
         "index_sha256": {
             one.task.name: session.prompter.index_sha256(one, variant.retriever)
             for one in work.inputs
