@@ -11,7 +11,7 @@ import pytest
 
 from harness import fingerprints, scorers
 from harness.errors import SourceError
-from harness.scorers import F1, BertScore, Entities, ExactMatch, Format, Rouge
+from harness.scorers import F1, BertScore, Entities, ExactMatch, Format, Refusal, Rouge
 from harness.types import Sample, Score, Scorer
 
 MINILM = (
@@ -44,6 +44,7 @@ ROWS = [
     Row("format", lambda: Format(labels=["yes", "no"]), "yes", "yes", "Yes"),
     Row("format", lambda: Format(schema={"type": "array"}), "[1]", "[1]", "[NaN]"),
     Row("entities", lambda: Entities(types=("PERSON", "PLACE")), ADA, BOB, "Ada"),
+    Row("refusal", Refusal, "42", "I don't know.", "I'm sorry, but I can't help with that."),
     Row("bertscore", lambda: BertScore(encoder=MINILM), tolerance=1e-5),
 ]
 IDS = [f"{row.name}-{i}" for i, row in enumerate(ROWS)]
