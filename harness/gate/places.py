@@ -81,7 +81,7 @@ def not_measured(absent: Variants, rule: Rule, candidate: str) -> str | None:
     return None
 
 
-_MEASURE = "not measured in this run: run the suite without --variant"
+_MEASURE = "not measured in this run: run the suite without --variant (or --staged)"
 
 
 def without_adapter(absent: Variants) -> list[str]:
