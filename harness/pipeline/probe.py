@@ -124,4 +124,4 @@ def _seconds(work: Work, measured: Measured, one: Inputs, sample: Sample) -> flo
     )
     (completion,) = engine.complete([planned.request])
     seconds = time.perf_counter() - started
-    return seconds if completion.error is None else None
+    return round(seconds, 6) if completion.error is None else None

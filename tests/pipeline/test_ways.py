@@ -12,6 +12,7 @@ from scripted import SUPERIOR, Scripted, an_adapter, at_work, rules, suite
 from harness.errors import UsageError
 from harness.gate import decide
 from harness.pipeline import Settings, probe, run, sequence, staged
+from harness.pipeline.measuring import whole
 from harness.pipeline.planning import plan
 from harness.types import Adapter, Generation, LoraRecipe, Status
 
@@ -265,6 +266,20 @@ def test_a_request_that_failed_has_no_latency(tmp_path: Path) -> None:
     assert None not in found["tasks"]["t"]["latency_s"]["few"]
 
 
+def test_a_sample_with_several_answers_is_probed_once(tmp_path: Path) -> None:
+    made = suite({"zero": "5", "few": "97"}, rules("few", SUPERIOR, LATENCY))
+    twice = [replace(v, generation=Generation(0.5, repeats=2)) for v in made.variants]
+    made = replace(made, variants=twice)
+    with at_work(made, Settings(), Scripted(tmp_path), tmp_path / "cache") as work:
+        found = whole(work, made.variants, probe.of_rules(made.rules))
+    ids = found.manifest["probe"]["tasks"]["t"]["sample_id"]
+    assert len(ids) == 59
+    assert all(i.endswith("#0") for i in ids)
+    verdict = decide(found)
+    assert verdict.status is Status.SHIP
+    assert verdict.rules[-1].n == 59
+
+
 def test_a_sequential_run_probes_what_it_measures_first(tmp_path: Path) -> None:
     made = clear(tmp_path)
     made = replace(made, rules=rules("adapter", SUPERIOR, LATENCY))
@@ -299,11 +314,13 @@ def test_a_training_that_fails_is_in_the_ledger(tmp_path: Path, cache: Path) -> 
 
 def test_an_interrupted_evaluation_is_in_the_ledger(tmp_path: Path, cache: Path) -> None:
     made = suite({"zero": "5"}, None)
-    with at_work(made, Settings(), Scripted(tmp_path, stop_after=9), cache) as work:
-        from harness.pipeline.measuring import whole
-
-        with pytest.raises(KeyboardInterrupt), work.session.evaluation():
-            whole(work, made.variants, [])
+    engine = Scripted(tmp_path, stop_after=9)
+    with (
+        at_work(made, Settings(), engine, cache) as work,
+        pytest.raises(KeyboardInterrupt),
+        work.session.evaluation(),
+    ):
+        whole(work, made.variants, [])
     (line,) = (cache / "spent" / "scripted.jsonl").read_text("utf-8").splitlines()
     entry = json.loads(line)
     assert (entry["kind"], entry["finished"]) == ("evaluation", False)
