@@ -149,7 +149,9 @@ def test_alpaca_eval_means_and_standard_errors(alpaca):
 )
 def test_alpaca_eval_paired_bounds(alpaca, candidate, versus, low, high):
     (row,) = (c for c in comparisons(alpaca, candidate=candidate) if c.versus == versus)
-    assert (round(row.ci_low, 4), round(row.ci_high, 4)) == (low, high)
+    # Plain t's bounds, moved outwards a little where the differences are skewed.
+    assert low - 5e-4 <= row.ci_low <= low + 5e-5
+    assert high - 5e-5 <= row.ci_high <= high + 5e-4
 
 
 @pytest.mark.parametrize(

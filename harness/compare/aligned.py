@@ -83,6 +83,8 @@ class TaskData:
     """(S,) the samples that latency was asked of; None: no probe, so of all."""
     seconds: Floats | None = None
     """(V, S) of the answer's batch, divided by its rows: what it cost, not what a user waited."""
+    split_cluster: str | None = None
+    """A cluster with samples in several batches of an appended run; None: there is none."""
     slices: dict[str, tuple[list[str], Codes]] = field(default_factory=dict, repr=False)
     """Slice labels by metadata key, kept once they are worked out (``pairs.slices``)."""
 

@@ -57,7 +57,8 @@ def break_even(
     ``manifest["spent"]`` against ``latency_s``, which is the batch's time divided by its rows
     (throughput; searching a corpus is not in it). ``money`` counts those same seconds at
     ``machine_cost_per_hour`` against ``cost``; it is left out where neither is known. The interval
-    comes from the paired interval of the saving, two-sided 1 - 2*alpha.
+    comes from the paired interval of the saving, two-sided 1 - 2*alpha; the answers of a batch
+    share their time, so they are one cluster, and few batches give no interval.
 
     It says when the adapter is cheaper, not whether it is as good: that is the verdict's business,
     and a number here means something only where it is. Empty where the run tells of no adapter
@@ -128,7 +129,7 @@ def _row(
     alpha: float,
 ) -> BreakEven:
     spent, unknown = fixed
-    found = _saving(candidate, versus, costs, alpha)
+    found = _saving(candidate, versus, currency, costs, alpha)
     saving, (low, high) = found.mean, found.outcome.bounds
     requests: int | Literal["never"] | None = None
     fewest = most = None
@@ -181,7 +182,9 @@ class _Saving:
     where: str = ""
 
 
-def _saving(candidate: str, versus: str, costs: Sequence[_Costs], alpha: float) -> _Saving:
+def _saving(
+    candidate: str, versus: str, currency: Currency, costs: Sequence[_Costs], alpha: float
+) -> _Saving:
     differences: list[Floats] = []
     codes: list[Codes] = []
     for task, values in costs:
@@ -193,8 +196,12 @@ def _saving(candidate: str, versus: str, costs: Sequence[_Costs], alpha: float) 
                 return _Saving(None, where=f" in task '{task.name}'")
             continue
         clusters = clusters_of(task, rows, at)
+        # Equal times are those of one batch, which all of its answers share.
+        shared = [np.unique(values[row, at], return_inverse=True)[1] for row in rows]
+        together = [] if currency == "money" else shared
+        together += [] if clusters is None else [clusters]
         differences.append(d[at])
-        codes.append(np.arange(len(at)) if clusters is None else clusters)
+        codes.append(_joined(len(at), together))
     if not differences:
         return _Saving(None)
     pooled = _pooled(differences)
@@ -222,6 +229,20 @@ def _pooled(differences: Sequence[Floats]) -> Floats:
     total, tasks = sum(map(len, differences)), len(differences)
     mean = float(np.mean([d.mean() for d in differences]))
     return np.concatenate([mean + (d - d.mean()) * total / (tasks * len(d)) for d in differences])
+
+
+def _joined(n: int, codes: Sequence[Codes]) -> Codes:
+    """(n,) one number for all that any of ``codes`` puts together, directly or by way of others."""
+    label = np.arange(n)
+    while True:
+        new = label
+        for code in codes:
+            least = np.full(int(code.max()) + 1, n)
+            np.minimum.at(least, code, new)
+            new = least[code]
+        if (new == label).all():
+            return label
+        label = new
 
 
 def _apart(codes: Sequence[Codes]) -> Codes:

@@ -65,7 +65,12 @@ def _comparison(
             n,
             None if pairs.clusters is None else pairs.clusters[scored],
             lambda: difference_interval(
-                pairs.candidate, pairs.reference, pairs.scale, alpha, pairs.clusters
+                pairs.candidate,
+                pairs.reference,
+                pairs.scale,
+                alpha,
+                pairs.clusters,
+                owners=pairs.owners,
             ),
         )
     mean = float((pairs.candidate - pairs.reference)[scored].mean()) if n else None
@@ -88,13 +93,13 @@ def _comparison(
 
 
 def _summary(task: TaskData, info: MetricInfo, variant: str, alpha: float) -> Summary:
-    values, clusters, _ = own(task, variant, info)
+    values, clusters, owners = own(task, variant, info)
     scored = ~np.isnan(values)
     n = int(scored.sum())
     outcome = attempt(
         n,
         None if clusters is None else clusters[scored],
-        lambda: own_interval(values, info.scale, alpha, clusters, info.quantile),
+        lambda: own_interval(values, info.scale, alpha, clusters, info.quantile, owners=owners),
     )
     estimate = None if outcome.interval is None else outcome.interval.estimate
     if estimate is None and n and info.quantile is None:

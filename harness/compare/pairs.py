@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.compare.aligned import Bools, MetricInfo, TaskData
 from harness.errors import RunError
-from harness.stats.intervals import Scale
 from harness.stats.mean import Codes, Floats
+from harness.stats.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,57 @@ def pair(
     )
 
 
+@dataclass(frozen=True)
+class Unpaired:
+    """Two variants of one task that answered samples of their own."""
+
+    candidate: Floats
+    """(n,) oriented so that higher is better; NaN: unscored."""
+    reference: Floats
+    """(m,)"""
+    scale: Scale
+    clusters: tuple[Codes, Codes] | None
+    """By side, of one numbering; None: no two answers share one."""
+    owners: tuple[Codes, Codes] | None
+    """By side, with repeated answers: the sample of each."""
+
+
+def unpaired(
+    task: TaskData,
+    candidate: str,
+    reference: str,
+    info: MetricInfo,
+    *,
+    higher: bool = True,
+    keep: Bools | None = None,
+) -> Unpaired:
+    """Every sample that each of the two has (of those in ``keep`` (S,)), as independent samples.
+
+    A sample that both have is one cluster: its two answers are not independent.
+    """
+    sign = 1.0 if higher else -1.0
+    values, clusters, owners = [], [], []
+    named = task.codes["cluster"].max(initial=-1) + 1
+    for row in (task.row(candidate), task.row(reference)):
+        at = np.flatnonzero(task.touched[row] if keep is None else task.touched[row] & keep)
+        values.append(sign * task.values[info.name][row, at])
+        sample = at if task.owners is None else task.owners[at]
+        code = task.codes["cluster"][row, at]
+        # A sample without a cluster is its own, numbered after all that are named.
+        clusters.append(np.where(code < 0, named + sample, code))
+        owners.append(sample)
+    together, count = _by_first(np.concatenate(clusters))
+    alone = count == len(together)
+    split = len(clusters[0])
+    return Unpaired(
+        values[0],
+        values[1],
+        info.scale if higher else info.scale.flipped(),
+        None if alone else (together[:split], together[split:]),
+        None if task.owners is None else (owners[0], owners[1]),
+    )
+
+
 def own(
     task: TaskData, variant: str, info: MetricInfo, keep: Bools | None = None
 ) -> tuple[Floats, Codes | None, Codes | None]:
@@ -116,11 +167,15 @@ def clusters_of(task: TaskData, rows: tuple[int, ...], at: Codes) -> Codes | Non
     alone = code < 0
     own = np.arange(len(code)) if task.owners is None else task.owners[at]
     code = np.where(alone, code.max(initial=-1) + 1 + own, code)
-    _, first, code = np.unique(code, return_index=True, return_inverse=True)
-    if len(first) == len(code):
-        return None
-    # Numbered by their first sample: sums must not depend on the order of the rows.
-    return np.argsort(np.argsort(first)).astype(np.int64)[code]
+    code, count = _by_first(code)
+    return None if count == len(code) else code
+
+
+def _by_first(codes: Codes) -> tuple[Codes, int]:
+    """The codes numbered by where each stands first, as sums must not depend on the order of the
+    rows, and how many there are."""
+    _, first, code = np.unique(codes, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first)).astype(np.int64)[code], len(first)
 
 
 def owners_of(task: TaskData, at: Codes) -> Codes | None:

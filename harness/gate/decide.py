@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from harness.compare.aligned import index
+from harness.compare.batches import split_clusters
 from harness.errors import RulesError
 from harness.gate.places import (
     Tasks,
@@ -43,8 +44,13 @@ NO_RULES = Verdict(
 )
 
 
-def decide(run: Run, rules: RuleSet | None = None, *, strict: bool = False) -> Verdict:
+def decide(
+    run: Run, rules: RuleSet | None = None, *, strict: bool = False, sequential: bool = False
+) -> Verdict:
     """Hold the candidate of ``rules`` (None: the run's own) to each of them.
+
+    ``sequential``: with bounds that hold however often one looks; always so for a run that was
+    itself stopped by looking (``run --sequential``).
 
     What the run cannot support makes a row INVALID and is said in its reason; so does a name that
     it does not know, or with ``strict`` (rules that someone has just written) RulesError. Raises
@@ -53,16 +59,21 @@ def decide(run: Run, rules: RuleSet | None = None, *, strict: bool = False) -> V
     rules = _own_rules(run) if rules is None else rules
     if rules is None:
         return NO_RULES
-    tasks = index(run)
+    sequential = sequential or bool(run.manifest.get("sequential"))
+    tasks = _indexed(run, sequential=sequential)
     variants = known_variants(run, tasks)
     absent: Variants = run.manifest.get("not_measured") or {}
     if strict and (wrong := _faults(tasks, variants, absent, rules)):
         raise RulesError("The rules do not fit this run:\n" + "\n".join(wrong))
     if (early := early_verdict(run, rules)) is not None:
         return early
-    rulings = [r for rule in rules.rules for r in _rulings(tasks, variants, absent, rule, rules)]
+    rulings = [
+        ruling
+        for rule in rules.rules
+        for ruling in _rulings(tasks, variants, absent, rule, rules, sequential)
+    ]
     rows = tuple(r.row for r in rulings)
-    warnings = [*_about_run(run), *_precision(variants, rules)]
+    warnings = [*_about_run(run, sequential=sequential), *_precision(variants, rules)]
     gating = [row.status for row in rows if row.gating]
     if not gating:
         warnings.append("INVALID: no gating rule. Give rules that are not advisory.")
@@ -77,7 +88,7 @@ def decide(run: Run, rules: RuleSet | None = None, *, strict: bool = False) -> V
         names = ", ".join(f"'{name}'" for name in rivals)
         recommendation, reason = None, f"No recommendation: not measured of the suite: {names}."
     else:
-        recommendation, reason = recommend(tasks, variants, rules)
+        recommendation, reason = recommend(tasks, variants, rules, sequential=sequential)
     if recommendation is None:
         warnings.append(reason)
     warnings += [w for r in rulings for w in r.warnings]
@@ -136,7 +147,12 @@ def _row_to_dict(row: RuleResult) -> dict[str, Any]:
 
 
 def _rulings(
-    tasks: Tasks, variants: Variants, absent: Variants, rule: Rule, rules: RuleSet
+    tasks: Tasks,
+    variants: Variants,
+    absent: Variants,
+    rule: Rule,
+    rules: RuleSet,
+    sequential: bool,
 ) -> Iterator[Ruling]:
     alpha = rule.alpha or rules.alpha
     wrong = not_measured(absent, rule, rules.candidate) or fault(
@@ -153,7 +169,7 @@ def _rulings(
     for task in tasks_of(tasks, rule):
         for versus in against:
             held = [
-                rule_on(rule, rules.candidate, place, alpha)
+                rule_on(rule, rules.candidate, place, alpha, sequential=sequential)
                 for place in places(task, rule, rules.candidate, versus)
             ]
             yield from held or [Ruling(_unheld(rule, alpha, f"task '{task.name}' has no samples"))]
@@ -181,9 +197,24 @@ def _unheld(rule: Rule, alpha: float, reason: str) -> RuleResult:
     )
 
 
-def _about_run(run: Run) -> Iterator[str]:
+def _about_run(run: Run, *, sequential: bool) -> Iterator[str]:
     for name in run.tampered:
         yield f"INVALID: {name} changed after the run was written; measure or import again."
+    batches = len(run.manifest.get("batches") or ())
+    if batches > 1 and not sequential:
+        yield (
+            f"the run was imported in {batches} batches. These bounds hold for one look at a number "
+            "of samples fixed beforehand; if it is gated after every batch, use --sequential."
+        )
+
+
+def _indexed(run: Run, *, sequential: bool) -> Tasks:
+    tasks = index(run)
+    split = split_clusters(run) if sequential else {}
+    return {
+        name: replace(task, split_cluster=split.get(name)) if name in split else task
+        for name, task in tasks.items()
+    }
 
 
 def _precision(variants: Variants, rules: RuleSet) -> Iterator[str]:

@@ -12,7 +12,9 @@ from harness.gate.ruling import rule_on
 from harness.types import Rule, RuleSet, Status
 
 
-def recommend(tasks: Tasks, variants: Variants, rules: RuleSet) -> tuple[str | None, str]:
+def recommend(
+    tasks: Tasks, variants: Variants, rules: RuleSet, *, sequential: bool = False
+) -> tuple[str | None, str]:
     """The cheapest variant proved non-inferior, at the rules' margins, to every other.
 
     It must also keep within the gating guardrails. Returns its name (or None) and the reason.
@@ -26,7 +28,9 @@ def recommend(tasks: Tasks, variants: Variants, rules: RuleSet) -> tuple[str | N
     failures = []
     order, by = by_cost(tasks, list(variants))
     for name in order:
-        failure = next(_failures(tasks, variants, claims, guardrails, name, rules.alpha), None)
+        failure = next(
+            _failures(tasks, variants, claims, guardrails, name, rules.alpha, sequential), None
+        )
         if failure is None:
             return name, f"'{name}' is the cheapest ({by}) that is proved as good as every other."
         failures.append(f"'{name}' is not proved {failure}")
@@ -85,13 +89,14 @@ def _failures(
     guardrails: list[Rule],
     name: str,
     alpha: float,
+    sequential: bool,
 ) -> Iterator[str]:
     held: list[tuple[Rule, str | None]] = [(rule, None) for rule in guardrails]
     held += [(rule, other) for rule in claims for other in variants if other != name]
     for rule, versus in held:
         for task in tasks_of(tasks, rule):
             for place in places(task, rule, name, versus):
-                row = rule_on(rule, name, place, rule.alpha or alpha).row
+                row = rule_on(rule, name, place, rule.alpha or alpha, sequential=sequential).row
                 if row.status is not Status.SHIP:
                     where = f"{rule.metric} ({task.name}{', ' + row.slice if row.slice else ''})"
                     if versus is None:

@@ -7,26 +7,27 @@ with its reason; nothing here raises for it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harness.compare.aligned import Bools, MetricInfo, TaskData
-from harness.compare.pairs import own, pair
+from harness.compare.aligned import MetricInfo, TaskData
+from harness.compare.pairs import own, pair, unpaired
+from harness.gate.evidence import Evidence, from_own, from_pairs, from_unpaired
 from harness.gate.validity import (
-    Evidence,
     Place,
     Stop,
     cautions,
+    check_complete,
     check_counts,
     check_information,
     check_judge,
     check_same,
     checked_interval,
     cluster_caution,
-    few_differences,
+    independent_cautions,
 )
-from harness.stats.intervals import Scale, difference_interval, own_interval
-from harness.stats.missing import worst_difference_low, worst_own_bound
 from harness.stats.more import further_samples
+from harness.stats.scale import Scale
 from harness.types import Interval, Rule, RuleResult, Status
 
 
@@ -36,10 +37,18 @@ class Ruling:
     warnings: tuple[str, ...] = ()
 
 
-def rule_on(rule: Rule, candidate: str, place: Place, alpha: float) -> Ruling:
-    """Hold ``candidate`` to ``rule`` at ``place``, one-sided at ``alpha``."""
-    decide = _guardrail if place.versus is None else _comparison
-    return decide(rule, candidate, place, alpha, metric_info(rule, place.task))
+def rule_on(
+    rule: Rule, candidate: str, place: Place, alpha: float, *, sequential: bool = False
+) -> Ruling:
+    """Hold ``candidate`` to ``rule`` at ``place``, one-sided at ``alpha``.
+
+    ``sequential``: with bounds that hold after every look.
+    """
+    info = metric_info(rule, place.task)
+    if place.versus is None:
+        return _guardrail(rule, candidate, place, alpha, info, sequential)
+    decide = _independent if rule.pairing == "independent" else _comparison
+    return decide(rule, candidate, place, alpha, info, sequential)
 
 
 def metric_info(rule: Rule, task: TaskData) -> MetricInfo:
@@ -60,71 +69,87 @@ def higher_is_better(rule: Rule, info: MetricInfo) -> bool:
 # ---------------------------------------------------------------- against another variant
 
 
-def _comparison(rule: Rule, candidate: str, place: Place, alpha: float, info: MetricInfo) -> Ruling:
+def _comparison(
+    rule: Rule, candidate: str, place: Place, alpha: float, info: MetricInfo, sequential: bool
+) -> Ruling:
     versus = str(place.versus)
     higher = higher_is_better(rule, info)
     pairs = pair(place.task, candidate, versus, info, higher=higher, keep=place.keep)
-    both, scale = (pairs.candidate, pairs.reference), pairs.scale
-    # Answers to one sample are never independent, whatever is said of documents.
-    clusters = pairs.clusters if rule.cluster else pairs.owners
-    evidence = Evidence(
-        both,
-        scale,
-        clusters,
-        pairs.owners,
-        lambda: difference_interval(*both, scale, alpha, clusters),
-    )
-    row = _blank(rule, place, alpha, evidence.scored)
-    if row.n:
-        row = replace(row, estimate=float((both[0] - both[1])[evidence.scored].mean()))
-    threshold = (rule.margin or 0.0) * (1 if rule.role == "superior" else -1)
-    try:
+    evidence = from_pairs(pairs, cluster=rule.cluster, anytime=sequential)
+    row = _blank(rule, place, alpha, evidence)
+
+    def check() -> None:
         check_same(place, candidate, pairs)
         check_counts(rule, row, place, evidence)
         check_judge(rule, info)
-        check_information(pairs, evidence.scored)
-        interval = checked_interval(evidence, row)
+        check_information(evidence.sides, pairs.scored, pairs.identical)
+
+    row = _difference(rule, row, evidence, place, check)
+    return Ruling(row, cautions(rule, candidate, place, pairs, row))
+
+
+def _independent(
+    rule: Rule, candidate: str, place: Place, alpha: float, info: MetricInfo, sequential: bool
+) -> Ruling:
+    versus = str(place.versus)
+    higher = higher_is_better(rule, info)
+    sides = unpaired(place.task, candidate, versus, info, higher=higher, keep=place.keep)
+    evidence = from_unpaired(sides, cluster=rule.cluster, anytime=sequential)
+    row = _blank(rule, place, alpha, evidence)
+
+    def check() -> None:
+        check_complete(place, candidate)
+        check_counts(rule, row, place, evidence)
+        check_judge(rule, info)
+        for side, scored in zip(evidence.sides, evidence.scored, strict=True):
+            check_information((side, side), scored, None)
+
+    row = _difference(rule, row, evidence, place, check)
+    return Ruling(row, independent_cautions(rule, candidate, place, sides))
+
+
+def _difference(
+    rule: Rule, row: RuleResult, evidence: Evidence, place: Place, check: Callable[[], None]
+) -> RuleResult:
+    threshold = (rule.margin or 0.0) * (1 if rule.role == "superior" else -1)
+    try:
+        check()
+        interval = checked_interval(evidence, row, place)
     except Stop as stop:
-        stopped = _stopped(rule, row, stop, evidence)
-        return Ruling(stopped, cautions(rule, candidate, place, pairs, row))
+        return _stopped(rule, row, stop, evidence)
     status = _status(interval.low > threshold, interval.high <= threshold)
     reason = _explain(status, rule, interval, threshold)
     more = None
     worst = -math.inf
     if row.n_unscored and status is Status.SHIP:
-        worst = worst_difference_low(*both, scale, alpha, clusters)
+        worst = evidence.worst(row.alpha)
     if row.n_unscored and status is Status.SHIP and not worst > threshold:
         status, reason = _doubted(row, worst, f"above {threshold:.4g}")
     elif status is Status.INCONCLUSIVE:
-        ends = (None, None) if scale.span is None else (-scale.span, scale.span)
-        more = _in_samples(further_samples(interval, threshold, ends), evidence)
-    row = replace(_filled(row, interval), status=status, reason=reason, more_samples=more)
-    few = few_differences(interval, pairs)
-    return Ruling(row, (*cautions(rule, candidate, place, pairs, row), *few))
+        span = evidence.scale.span
+        ends = (None, None) if span is None else (-span, span)
+        more = _in_samples(
+            further_samples(interval, threshold, ends, error=evidence.error()), evidence
+        )
+    return replace(_filled(row, interval), status=status, reason=reason, more_samples=more)
 
 
 # ------------------------------------------------------------------ the candidate's own value
 
 
-def _guardrail(rule: Rule, candidate: str, place: Place, alpha: float, info: MetricInfo) -> Ruling:
+def _guardrail(
+    rule: Rule, candidate: str, place: Place, alpha: float, info: MetricInfo, sequential: bool
+) -> Ruling:
     values, grouped, owners = own(place.task, candidate, info, place.keep)
-    clusters = grouped if rule.cluster else owners
     upper = rule.max is not None
     limit = float(rule.max if rule.max is not None else rule.min or 0.0)
-    evidence = Evidence(
-        (values,),
-        info.scale,
-        clusters,
-        owners,
-        lambda: own_interval(values, info.scale, alpha, clusters, info.quantile),
-    )
-    row = _blank(rule, place, alpha, evidence.scored)
-    if row.n and info.quantile is None:
-        row = replace(row, estimate=float(values[evidence.scored].mean()))
+    clusters = grouped if rule.cluster else None
+    evidence = from_own(values, info, clusters, owners, anytime=sequential)
+    row = _blank(rule, place, alpha, evidence)
     try:
         check_counts(rule, row, place, evidence)
         check_judge(rule, info)
-        interval = checked_interval(evidence, row, quantile=info.quantile)
+        interval = checked_interval(evidence, row, place)
     except Stop as stop:
         return Ruling(_stopped(rule, row, stop, evidence))
     if upper:
@@ -135,12 +160,15 @@ def _guardrail(rule: Rule, candidate: str, place: Place, alpha: float, info: Met
     more = None
     worst = limit
     if row.n_unscored and status is Status.SHIP:
-        worst = worst_own_bound(values, info.scale, alpha, clusters, info.quantile, upper=upper)
+        worst = evidence.worst(alpha, upper=upper)
     if (worst > limit) if upper else (worst < limit):
         status, reason = _doubted(row, worst, f"{'at most' if upper else 'at least'} {limit:g}")
     elif status is Status.INCONCLUSIVE:
         ends = (info.scale.low, info.scale.high)
-        more = _in_samples(further_samples(interval, limit, ends, quantile=info.quantile), evidence)
+        answers = further_samples(
+            interval, limit, ends, quantile=info.quantile, error=evidence.error()
+        )
+        more = _in_samples(answers, evidence)
     row = replace(_filled(row, interval), status=status, reason=reason, more_samples=more)
     return Ruling(row, cluster_caution(rule, place, grouped, owners))
 
@@ -148,7 +176,7 @@ def _guardrail(rule: Rule, candidate: str, place: Place, alpha: float, info: Met
 # ---------------------------------------------------------------------- what both share
 
 
-def _blank(rule: Rule, place: Place, alpha: float, scored: Bools) -> RuleResult:
+def _blank(rule: Rule, place: Place, alpha: float, evidence: Evidence) -> RuleResult:
     return RuleResult(
         metric=rule.metric,
         role=rule.role,
@@ -158,11 +186,11 @@ def _blank(rule: Rule, place: Place, alpha: float, scored: Bools) -> RuleResult:
         margin=rule.margin,
         alpha=alpha,
         ci_level=1 - 2 * alpha,
-        estimate=None,
+        estimate=evidence.estimate(),
         ci_low=None,
         ci_high=None,
-        n=int(scored.sum()),
-        n_unscored=int((~scored).sum()),
+        n=evidence.n,
+        n_unscored=evidence.n_unscored,
         status=Status.INVALID,
         gating=not rule.advisory,
         reason="",
@@ -203,12 +231,13 @@ def _filled(row: RuleResult, interval: Interval) -> RuleResult:
 
 def _in_samples(answers: int | None, evidence: Evidence) -> int | None:
     """Further answers as further samples, each with as many answers as now."""
-    if answers is None or evidence.owners is None:
+    # A mean is one of samples already; a quantile is one of answers.
+    if answers is None or evidence.owners is None or evidence.quantile is None:
         return answers
-    return math.ceil(answers * evidence.samples() / len(evidence.owners))
+    return math.ceil(answers * evidence.samples() / len(evidence.owners[0]))
 
 
 def _stopped(rule: Rule, row: RuleResult, stop: Stop, evidence: Evidence) -> RuleResult:
-    missing = max(0, rule.min_samples - evidence.samples(evidence.scored)) or None
+    missing = max(0, rule.min_samples - evidence.samples(scored=True)) or None
     more = missing if stop.status is Status.INCONCLUSIVE else None
     return replace(row, status=stop.status, reason=str(stop), more_samples=more)

@@ -6,20 +6,17 @@ A check raises ``Stop`` with the status to give and the reason; a caution is a s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.compare.aligned import Bools, MetricInfo, TaskData
 from harness.compare.comparisons import MIN_CLUSTERS
-from harness.compare.pairs import Pairs, slice_conflict
-from harness.stats.intervals import NoInterval, Scale
+from harness.compare.pairs import Pairs, Unpaired, slice_conflict
+from harness.gate.evidence import Evidence
 from harness.stats.mean import Codes, Floats
+from harness.stats.scale import NoInterval, Scale
 from harness.types import Interval, Rule, RuleResult, Status
-
-FEW_DIFFERENCES = 10
-"""Student's t is not to be trusted where fewer pairs than this differ at all."""
 
 
 @dataclass(frozen=True)
@@ -33,32 +30,6 @@ class Place:
     """The metadata key of the slice."""
     keep: Bools | None = None
     """(S,) the samples of the slice."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a rule is decided on, whichever its role. Arrays (n,)."""
-
-    sides: tuple[Floats, ...]
-    scale: Scale
-    clusters: Codes | None
-    """What is independent of each other; None: every value."""
-    owners: Codes | None
-    """The sample of each value, where samples have several; None: each has one."""
-    interval: Callable[[], Interval]
-
-    @property
-    def scored(self) -> Bools:
-        scored = np.ones(len(self.sides[0]), bool)
-        for side in self.sides:
-            scored &= ~np.isnan(side)
-        return scored
-
-    def samples(self, among: Bools | None = None) -> int:
-        """How many samples the values (those ``among`` them) belong to."""
-        if self.owners is None:
-            return len(self.sides[0]) if among is None else int(among.sum())
-        return len(np.unique(self.owners if among is None else self.owners[among]))
 
 
 class Stop(Exception):
@@ -80,7 +51,12 @@ def check_same(place: Place, candidate: str, pairs: Pairs) -> None:
             Status.INVALID,
             "the two sides did not answer the same questions: " + "; ".join(differs),
         )
-    rows = [place.task.row(candidate), place.task.row(versus)]
+    check_complete(place, candidate)
+
+
+def check_complete(place: Place, candidate: str) -> None:
+    """Raises Stop where the two sides have fewer samples than the run says it measured."""
+    rows = [place.task.row(candidate), place.task.row(str(place.versus))]
     found = int(place.task.touched[rows].any(axis=0).sum())
     if place.task.expected is not None and found < place.task.expected:
         raise Stop(
@@ -90,10 +66,11 @@ def check_same(place: Place, candidate: str, pairs: Pairs) -> None:
         )
 
 
-def check_information(pairs: Pairs, scored: Bools) -> None:
-    values = np.concatenate([pairs.candidate[scored], pairs.reference[scored]])
-    if values.min() == values.max() and pairs.identical is not True:
-        what = "differ" if pairs.identical is False else "are not all known"
+def check_information(sides: tuple[Floats, ...], scored: Bools, identical: bool | None) -> None:
+    """Raises Stop where both sides are one constant and their outputs are not one and the same."""
+    values = np.concatenate([side[scored] for side in sides])
+    if values.min() == values.max() and identical is not True:
+        what = "differ" if identical is False else "are not all known"
         raise Stop(
             Status.INVALID,
             f"both sides score {abs(values[0]):g} on every sample while their outputs {what}: "
@@ -102,7 +79,7 @@ def check_information(pairs: Pairs, scored: Bools) -> None:
 
 
 def check_counts(rule: Rule, row: RuleResult, place: Place, evidence: Evidence) -> None:
-    total, scored = row.n + row.n_unscored, evidence.samples(evidence.scored)
+    total, scored = row.n + row.n_unscored, evidence.samples(scored=True)
     small = f"the slice has {{}} samples, and 'min_samples' is {rule.min_samples}"
     if place.slice is not None and evidence.samples() < rule.min_samples:
         raise Stop(Status.INCONCLUSIVE, small.format(evidence.samples()))
@@ -131,14 +108,13 @@ def check_judge(rule: Rule, info: MetricInfo) -> None:
         )
 
 
-def checked_interval(
-    evidence: Evidence, row: RuleResult, quantile: float | None = None
-) -> Interval:
-    scored, scale, clusters = evidence.scored, evidence.scale, evidence.clusters
-    _check_range(evidence.sides, scale)
-    groups = row.n if clusters is None else len(np.unique(clusters[scored]))
-    if groups < MIN_CLUSTERS and clusters is not None:
-        if evidence.owners is not None and groups == evidence.samples(scored):
+def checked_interval(evidence: Evidence, row: RuleResult, place: Place) -> Interval:
+    """The interval. Raises Stop where the values support none."""
+    _check_range(evidence.sides, evidence.scale)
+    grouped = evidence.clusters is not None or evidence.owners is not None
+    groups = evidence.groups()
+    if grouped and groups < MIN_CLUSTERS:
+        if evidence.owners is not None and groups == evidence.samples(scored=True):
             wrong = f"the answers are to {groups} samples"
             remedy = "measure more samples"
         else:
@@ -148,14 +124,21 @@ def checked_interval(
             Status.INVALID,
             f"{wrong}, and a cluster-robust bound needs {MIN_CLUSTERS}; {remedy}",
         )
-    if row.n_unscored and scale.span is None and quantile is None:
+    if evidence.anytime and evidence.clusters is not None and place.task.split_cluster is not None:
+        raise Stop(
+            Status.INVALID,
+            f"the cluster '{place.task.split_cluster}' has samples in several batches, and a bound "
+            "that holds at every look needs each cluster whole in one; put it into one batch, or "
+            "say 'cluster = false' only if its samples are independent all the same",
+        )
+    if row.n_unscored and evidence.scale.span is None and evidence.quantile is None:
         raise Stop(
             Status.INVALID,
             f"{row.n_unscored} samples are unscored and the metric has no known range, so nothing "
             "bounds what they hide; score them, or give 'bounds = [least, greatest]'",
         )
     try:
-        interval = evidence.interval()
+        interval = evidence.interval(row.alpha)
     except NoInterval as error:
         raise Stop(Status.INVALID, str(error)) from error
     if not math.isfinite(interval.estimate) or math.isnan(interval.low + interval.high):
@@ -214,12 +197,14 @@ def cluster_caution(
     )
 
 
-def few_differences(interval: Interval, pairs: Pairs) -> tuple[str, ...]:
-    d = (pairs.candidate - pairs.reference)[pairs.scored]
-    differ = int((d != 0).sum())
-    if interval.method != "Student's t" or differ >= FEW_DIFFERENCES:
-        return ()
-    return (
-        f"only {differ} of {len(d)} pairs differ: Student's t errs more often than alpha says when "
-        "differences are rare. Measure more samples before relying on it.",
+def independent_cautions(
+    rule: Rule, candidate: str, place: Place, sides: Unpaired
+) -> tuple[str, ...]:
+    where = f"task '{place.task.name}'" + (f", {place.slice}" if place.slice else "")
+    said = (
+        f"{where}: '{candidate}' and '{place.versus}' are compared as independent samples. The "
+        "verdict holds if chance alone decided who saw which."
     )
+    clusters = None if sides.clusters is None else np.concatenate(sides.clusters)
+    owners = None if sides.owners is None else np.concatenate(sides.owners)
+    return (said, *cluster_caution(rule, place, clusters, owners))

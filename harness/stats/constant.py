@@ -15,7 +15,7 @@ def constant_interval(
     q > 1 - alpha^(1/units). The bound puts that share at the far end of the range: exact, and
     for value = 0 the "rule of three" (Hanley & Lippman-Hand 1983) at alpha = 0.05.
     """
-    share = 1 - alpha ** (1 / (units or n))
+    share = unseen_share(units or n, alpha)
     return Interval(
         value,
         value - share * (value - low),
@@ -24,3 +24,8 @@ def constant_interval(
         n,
         "all equal",
     )
+
+
+def unseen_share(n: int, alpha: float) -> float:
+    """The share of a population that shows in none of ``n`` draws with probability ``alpha``."""
+    return float(1 - alpha ** (1 / n))

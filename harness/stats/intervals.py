@@ -1,66 +1,87 @@
 """The choice of method: which interval answers for which kind of values.
 
 Values are oriented so that higher is better; NaN is unscored. To add a method, add a branch to
-``difference_interval`` or ``own_interval`` and its counterpart to ``missing.py``.
+``difference_interval`` or ``own_interval`` and its counterpart to ``missing.py`` and
+``simulate.py``. Which method holds where, and how it was found: ``docs/statistics.md``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from harness.stats.betting import betting_interval
 from harness.stats.binomial import binomial_interval
+from harness.stats.bootstrap import bca_interval
+from harness.stats.bounded import MIN_T, T_METHOD, bounded_interval
 from harness.stats.constant import constant_interval
-from harness.stats.mean import Codes, Floats, mean_interval, standard_error
-from harness.stats.quantile import quantile_interval
+from harness.stats.mean import (
+    Codes,
+    Floats,
+    cluster_moments,
+    moments,
+    standard_error,
+    t_interval,
+)
+from harness.stats.quantile import anytime_quantile_interval, quantile_interval
+from harness.stats.scale import NoInterval, Scale, clipped, hull, scaled
 from harness.stats.tango import tango_interval
 from harness.types import Interval
 
-
-class NoInterval(ValueError):
-    """The values support no interval; the message says why, and what would."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """What values a metric can take; None: unbounded on that side."""
-
-    low: float | None = None
-    high: float | None = None
-    binary: bool = False
-
-    @property
-    def span(self) -> float | None:
-        return None if self.low is None or self.high is None else self.high - self.low
-
-    def flipped(self) -> Scale:
-        """The scale of the negated values."""
-        low = None if self.high is None else -self.high
-        high = None if self.low is None else -self.low
-        return Scale(low, high, self.binary)
+__all__ = [
+    "NoInterval",
+    "Scale",
+    "by_sample",
+    "by_sample_cluster",
+    "difference_interval",
+    "own_interval",
+    "tolerance",
+]
 
 
 def difference_interval(
-    candidate: Floats, reference: Floats, scale: Scale, alpha: float, clusters: Codes | None = None
+    candidate: Floats,
+    reference: Floats,
+    scale: Scale,
+    alpha: float,
+    clusters: Codes | None = None,
+    *,
+    owners: Codes | None = None,
+    anytime: bool = False,
 ) -> Interval:
     """Two-sided 1 - 2*alpha interval of the mean of candidate - reference over scored pairs.
 
-    Arrays (n,), paired, NaN where unscored; at least 2 scored pairs. Binary: Tango's score
-    interval; else Student's t, by cluster where ``clusters`` are given; where no pair (or
-    cluster) differs from another, the exact bound of ``constant_interval``. Raises NoInterval
-    where an unbounded metric has no spread.
+    Arrays (n,), paired, NaN where unscored; at least 2 scored pairs. No pair (or cluster) differs
+    from another: ``constant.py``'s exact bound. Binary: Tango's score interval. Bounded: Student's
+    t where it holds, else betting (``bounded.py``). Unbounded: Student's t, below 200 pairs
+    together with the BCa bootstrap. With ``clusters`` never narrower than the cluster-robust t,
+    nor than without clusters. ``owners``: the sample that each of several answers belongs to; their
+    mean is the sample's value, as answers to one sample are never independent. ``anytime``: a
+    confidence sequence, valid after every look. Raises NoInterval where an unbounded metric has
+    no spread, or ``anytime``.
     """
     scored = ~np.isnan(candidate) & ~np.isnan(reference)
     candidate, reference = candidate[scored], reference[scored]
     clusters = None if clusters is None else clusters[scored]
+    if owners is not None:
+        of = owners[scored]
+        clusters = None if clusters is None else by_sample_cluster(clusters, of)
+        candidate, reference = by_sample(candidate, of), by_sample(reference, of)
+        scale = replace(scale, binary=False)
     span = scale.span
+    slack = tolerance(candidate, reference)
     d = candidate - reference
-    d[np.abs(d) <= tolerance(candidate, reference)] = 0.0
-    if scale.binary and clusters is None and span and d.any():
-        return scaled(tango_interval(int((d > 0).sum()), int((d < 0).sum()), len(d), alpha), span)
+    d[np.abs(d) <= slack] = 0.0
     low, high = (None, None) if span is None else (-span, span)
-    return _mean(d, low, high, alpha, clusters, tolerance(candidate, reference))
+
+    def counted() -> Interval:
+        assert span is not None
+        return scaled(tango_interval(int((d > 0).sum()), int((d < 0).sum()), len(d), alpha), span)
+
+    binary = counted if scale.binary and span and d.any() else None
+    return _mean(d, low, high, alpha, clusters, slack, binary, anytime=anytime)
 
 
 def own_interval(
@@ -69,22 +90,41 @@ def own_interval(
     alpha: float,
     clusters: Codes | None = None,
     quantile: float | None = None,
+    *,
+    owners: Codes | None = None,
+    anytime: bool = False,
 ) -> Interval:
     """Two-sided 1 - 2*alpha interval of one variant's own mean, or of its ``quantile``.
 
     Arrays (n,), NaN where unscored; at least 2 scored. Binary: Clopper and Pearson's exact
-    interval; else Student's t. Raises NoInterval as ``difference_interval`` does.
+    interval; else as ``difference_interval``. Raises NoInterval as that does.
     """
     scored = ~np.isnan(values)
     values = values[scored]
     clusters = None if clusters is None else clusters[scored]
+    of = None if owners is None else owners[scored]
     if quantile is not None:
+        clusters = of if clusters is None else clusters
+        if anytime and clusters is not None:
+            raise NoInterval("a quantile of clustered values has no bound that holds at every look")
+        if anytime:
+            return anytime_quantile_interval(values, quantile, alpha)
         return quantile_interval(values, quantile, alpha, clusters)
-    if scale.binary and clusters is None and scale.span and scale.low is not None:
-        successes = int((values > scale.low).sum())
-        exact = binomial_interval(successes, len(values), alpha)
-        return scaled(exact, scale.span, scale.low)
-    return _mean(values, scale.low, scale.high, alpha, clusters, tolerance(values))
+    if of is not None:
+        clusters = None if clusters is None else by_sample_cluster(clusters, of)
+        values, scale = by_sample(values, of), replace(scale, binary=False)
+    low, span = scale.low, scale.span
+
+    def counted() -> Interval:
+        assert span is not None
+        assert low is not None
+        exact = binomial_interval(int((values > low).sum()), len(values), alpha)
+        return scaled(exact, span, low)
+
+    binary = counted if scale.binary and span else None
+    return _mean(
+        values, low, scale.high, alpha, clusters, tolerance(values), binary, anytime=anytime
+    )
 
 
 def _mean(
@@ -94,10 +134,34 @@ def _mean(
     alpha: float,
     clusters: Codes | None,
     slack: float,
+    binary: Callable[[], Interval] | None,
+    *,
+    anytime: bool,
 ) -> Interval:
+    if anytime:
+        if low is None or high is None:
+            raise NoInterval(
+                "a metric without a known range has no bound that holds at every look; give the "
+                "rule 'bounds = [least, greatest]'"
+            )
+        inside = np.clip(values, low, high)
+        return betting_interval(inside, low, high, alpha, clusters, anytime=True)
+    if binary is not None and clusters is None:
+        return binary()
     units = len(values) if clusters is None else len(np.unique(clusters))
-    if units > 1 and standard_error(values, clusters) > slack:
-        return clipped(mean_interval(values, alpha, clusters), low, high)
+    if units < 2 or not standard_error(values, clusters) > slack:
+        return _constant(values, low, high, alpha, units)
+    plain = binary() if binary is not None else _independent(values, low, high, alpha)
+    if clusters is None:
+        return plain
+    method = f"cluster-robust t ({units} clusters)"
+    robust = t_interval(cluster_moments(values, clusters), len(values), alpha, method)
+    return clipped(hull(robust, plain), low, high)
+
+
+def _constant(
+    values: Floats, low: float | None, high: float | None, alpha: float, units: int
+) -> Interval:
     if low is None or high is None:
         raise NoInterval(
             "the values do not vary and the metric has no known range, so nothing bounds the mean; "
@@ -107,23 +171,27 @@ def _mean(
     return constant_interval(mean, len(values), alpha, low, high, units)
 
 
+def _independent(values: Floats, low: float | None, high: float | None, alpha: float) -> Interval:
+    if low is not None and high is not None:
+        return bounded_interval(np.clip(values, low, high), low, high, alpha)
+    found = t_interval(moments(values), len(values), alpha, T_METHOD)
+    if len(values) < MIN_T:
+        found = hull(found, bca_interval(values, alpha))
+    return clipped(found, low, high)
+
+
+def by_sample(values: Floats, owners: Codes) -> Floats:
+    """(S,) the mean of each sample's ``values`` (n,), in the order of the samples' codes."""
+    codes = np.unique(owners, return_inverse=True)[1]
+    return np.bincount(codes, weights=values) / np.bincount(codes)
+
+
+def by_sample_cluster(clusters: Codes, owners: Codes) -> Codes | None:
+    """(S,) the cluster of each sample; None where every sample has one of its own."""
+    found: Codes = clusters[np.unique(owners, return_index=True)[1]]
+    return None if len(np.unique(found)) == len(found) else found
+
+
 def tolerance(*arrays: Floats) -> float:
     """Differences below this are rounding errors of the values."""
     return 1e-12 * max((float(np.abs(a).max()) for a in arrays if len(a)), default=0.0)
-
-
-def scaled(interval: Interval, span: float, low: float = 0.0) -> Interval:
-    """An interval of a proportion on the metric's own scale."""
-    if (span, low) == (1.0, 0.0):
-        return interval
-    estimate, bottom, top = (
-        low + span * x for x in (interval.estimate, interval.low, interval.high)
-    )
-    return replace(interval, estimate=estimate, low=bottom, high=top)
-
-
-def clipped(interval: Interval, low: float | None, high: float | None) -> Interval:
-    """The part of an interval that lies within what is possible."""
-    bottom = interval.low if low is None else max(interval.low, low)
-    top = interval.high if high is None else min(interval.high, high)
-    return replace(interval, low=bottom, high=top)

@@ -1,8 +1,10 @@
-"""Student's t interval of a mean, plain and cluster-robust."""
+"""Student's t for a mean, widened for skewness, plain and cluster-robust."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,24 @@ from harness.types import Interval
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+_SECOND_ORDER = 1.15
+"""The first-order correction alone leaves errors of up to 0.0545 at 0.05, by simulation."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What Student's t needs of a sample; each entry a number or an array of them."""
+
+    mean: Any
+    error: Any
+    """Standard error of the mean."""
+    skew: Any
+    """Skewness of the mean: sum of cubes over (sum of squares)^1.5 of the contributions."""
+    df: float
+    """Degrees of freedom."""
 
 
 def standard_error(values: Floats, clusters: Codes | None = None) -> float:
@@ -27,20 +47,93 @@ def standard_error(values: Floats, clusters: Codes | None = None) -> float:
     return math.sqrt(groups / (groups - 1) * float(residuals @ residuals)) / len(values)
 
 
-def t_critical(df: int, alpha: float) -> float:
+def moments(values: Floats) -> Moments:
+    """Of independent ``values`` (..., n), n >= 2, along the last axis."""
+    n = values.shape[-1]
+    mean = values.mean(axis=-1)
+    residuals = values - mean[..., None]
+    squares = residuals * residuals
+    total = squares.sum(axis=-1)
+    return Moments(
+        mean,
+        np.sqrt(total / (n - 1) / n),
+        skewness((squares * residuals).sum(axis=-1), total),
+        n - 1,
+    )
+
+
+def cluster_moments(values: Floats, clusters: Codes) -> Moments:
+    """Of ``values`` (n,) that are independent only between ``clusters`` (n,) of integer codes.
+
+    The error is the cluster jackknife, CR3, which MacKinnon, Nielsen & Webb (2023, Journal of
+    Econometrics 232:272-299) recommend for few and unequal clusters. Degrees of freedom: one less
+    than the effective number of clusters of Carter, Schnepel & Steigerwald (2017, Review of
+    Economics and Statistics 99:698-709) at full correlation, (sum of sizes)^2 / sum of sizes^2;
+    that is G - 1 where all sizes are equal.
+    """
+    parts, sizes = influences(values - values.mean(), clusters)
+    groups = len(parts)
+    squares = float(parts @ parts)
+    return Moments(
+        float(values.mean()),
+        math.sqrt((groups - 1) / groups * squares),
+        float(skewness(np.float64((parts**3).sum()), np.float64(squares))),
+        effective_clusters(sizes) - 1,
+    )
+
+
+def influences(residuals: Floats, clusters: Codes) -> tuple[Floats, Floats]:
+    """(G,) what leaving a cluster out does to the mean, and (G,) the clusters' sizes."""
+    codes = np.unique(clusters, return_inverse=True)[1]
+    sizes = np.bincount(codes).astype(np.float64)
+    return np.bincount(codes, weights=residuals) / (len(residuals) - sizes), sizes
+
+
+def effective_clusters(sizes: Floats) -> float:
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
+
+
+def skewness(cubes: Any, squares: Any) -> Any:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(cubes / squares**1.5)
+
+
+def t_critical(df: float, alpha: float) -> float:
     """The 1 - ``alpha`` quantile of Student's t with ``df`` degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(df, 1 - alpha))
 
 
-def mean_interval(values: Floats, alpha: float, clusters: Codes | None = None) -> Interval:
-    """Two-sided 1 - 2*alpha t interval of the mean of ``values`` (n,), n >= 2.
+def low_reach(found: Moments, alpha: float) -> Any:
+    """How many standard errors the lower bound lies below the mean.
 
-    Degrees of freedom: n - 1, or the number of clusters less one.
+    Student's t errs, at first order in 1 / sqrt(n), by skewness * (2 z^2 + 1) / 6 * phi(z) (Hall
+    1992, "The Bootstrap and Edgeworth Expansion", section 2.6; Johnson 1978, JASA 73:536-544):
+    the bound is moved outwards by as much where skewness makes it too short, and never inwards.
     """
-    units = len(values) if clusters is None else len(np.unique(clusters))
-    mean = float(values.mean())
-    half = t_critical(units - 1, alpha) * standard_error(values, clusters)
-    method = "Student's t" if clusters is None else f"cluster-robust t ({units} clusters)"
-    return Interval(mean, mean - half, mean + half, 1 - 2 * alpha, len(values), method)
+    return t_critical(found.df, alpha) + np.maximum(0.0, -found.skew) * skew_widening(alpha)
+
+
+def skew_widening(alpha: float) -> float:
+    """Standard errors by which one unit of skewness moves a bound."""
+    from scipy.special import ndtri
+
+    z = float(ndtri(1 - alpha))
+    return _SECOND_ORDER * (2 * z * z + 1) / 6
+
+
+def t_low(found: Moments, alpha: float) -> Any:
+    """One-sided lower bound of the mean at ``alpha``."""
+    return found.mean - low_reach(found, alpha) * found.error
+
+
+def mirrored(found: Moments) -> Moments:
+    """Of the negated values."""
+    return Moments(-found.mean, found.error, -found.skew, found.df)
+
+
+def t_interval(found: Moments, n: int, alpha: float, method: str) -> Interval:
+    """Two-sided 1 - 2*alpha interval; each bound one-sided at ``alpha``."""
+    low, high = float(t_low(found, alpha)), -float(t_low(mirrored(found), alpha))
+    return Interval(float(found.mean), low, high, 1 - 2 * alpha, n, method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -57,3 +58,41 @@ def _binomial_ranks(n: int, p: float, alpha: float) -> tuple[int, int]:
     # P(X_(r) <= quantile) >= P(Bin(n, p) >= r) = 1 - P(Bin(n, p) <= r - 1).
     lower = int(np.searchsorted(below, alpha, side="right"))
     return lower, upper
+
+
+def anytime_quantile_interval(values: Floats, p: float, alpha: float) -> Interval:
+    """Interval of the ``p`` quantile that holds after every look at more ``values`` (n,).
+
+    A value lies above the quantile where betting refutes that a share p or more of the population
+    lies at or below it (Howard & Ramdas 2022, Bernoulli 28:1704-1728, put the same question to
+    other bounds). The bounds are order statistics, infinite where n supports none.
+    """
+    ordered = np.sort(values)
+    n = len(ordered)
+    # One order statistic is a lower bound where so few values lie below it that a share p is
+    # refuted; the counts that refute form an initial run.
+    lower = _first_false(lambda k: _refuted(n - k, n, 1 - p, alpha), n + 1)
+    upper = _first_false(lambda k: not _refuted(k, n, p, alpha), n + 1)
+    low = float(ordered[lower - 1]) if lower >= 1 else -math.inf
+    high = float(ordered[upper - 1]) if upper <= n else math.inf
+    method = f"betting confidence sequence of the {p:g} quantile"
+    estimate = float(ordered[_rank(n * p) - 1])
+    return Interval(estimate, low, high, 1 - 2 * alpha, n, method)
+
+
+def _refuted(successes: int, n: int, share: float, alpha: float) -> bool:
+    """Whether ``successes`` of ``n`` are so many that a share of at most ``share`` is refuted."""
+    from harness.stats.betting import betting_low
+
+    values = np.zeros(n)
+    values[:successes] = 1.0
+    return betting_low(values, 0.0, alpha, anytime=True) >= share
+
+
+def _first_false(holds: Callable[[int], bool], end: int) -> int:
+    """Least k in [0, end) at which a condition that turns false once is false; ``end``: none."""
+    start, stop = 0, end
+    while start < stop:
+        middle = (start + stop) // 2
+        start, stop = (middle + 1, stop) if holds(middle) else (start, middle)
+    return start

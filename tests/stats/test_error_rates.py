@@ -1,6 +1,6 @@
 """How often a bound claims what is not so, at the boundary of the claim. Seeded, so never flaky.
 
-Student's t is left out where it is known to err (rare or skewed harm): ``docs/statistics.md``.
+The whole grid, and what is not promised, is in ``benchmarks/false_ship.py``.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def clustered(rng):
 def test_a_difference_is_claimed_no_more_often_than_alpha(draw, scale, truth, clusters):
     rng = np.random.default_rng(0)
     claimed = [
-        difference_interval(*draw(rng), scale, ALPHA, clusters).low > truth for _ in range(4000)
+        difference_interval(*draw(rng), scale, ALPHA, clusters).low > truth for _ in range(1500)
     ]
-    assert np.mean(claimed) <= ALPHA + 0.0103  # Three standard errors of 4,000 draws.
+    assert np.mean(claimed) <= ALPHA + 0.0169  # Three standard errors of 1,500 draws.
 
 
 @pytest.mark.parametrize(
