@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__, fingerprints
 from harness.errors import DataError, RunError
-from harness.store.imports import Imported, read_scores
+from harness.store.imports import read_scores, refuse_contradictions
 from harness.store.runs import Run, read_run, write_run
 
 if TYPE_CHECKING:
@@ -30,34 +32,66 @@ def import_scores(
 ) -> tuple[Path, list[str]]:
     """Write the rows of ``source`` (JSONL) as the run folder ``out``; its path and warnings.
 
-    ``append``: add them to the imported run that is there. Raises DataError for the rows (see
-    ``read_scores``) and RunError for the folder; then nothing is written.
+    ``append``: add them, as another batch, to the imported run that is there. Raises DataError
+    for the rows (see ``read_scores`` and ``refuse_contradictions``) and RunError for the folder;
+    then nothing is written.
     """
-    import pyarrow as pa
-
-    into = Imported()
-    before = _earlier(out, into) if append and out.exists() else None
-    if not append and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if append and out.exists():
+        with _alone(out):
+            return _import(source, out, _earlier(out), command or [])
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(
             f"'{out}' exists already. Name another folder, or add to the run with --append."
         )
-    read_scores(source, into)
-    outputs, scores = pa.concat_tables(into.outputs), pa.concat_tables(into.scores)
-    if not scores.num_rows:
+    return _import(source, out, None, command or [])
+
+
+def _import(
+    source: Path, out: Path, before: Run | None, command: list[str]
+) -> tuple[Path, list[str]]:
+    import numpy as np
+    import pyarrow as pa
+
+    new = read_scores(source)
+    if not new.scores.num_rows:
         raise DataError(f"{source}: no row has a score.")
+    outputs, scores, lines = new.outputs, new.scores, new.lines
+    if before is not None:
+        outputs = pa.concat_tables([before.outputs, outputs])
+        scores = pa.concat_tables([before.scores, scores])
+        lines = np.concatenate([np.zeros(before.outputs.num_rows, np.int64), lines])
+    refuse_contradictions(outputs, lines, source)
     warnings = [
         f"{source}: the unknown key '{key}' was ignored in {n} rows."
-        for key, n in sorted(into.extra.items())
+        for key, n in sorted(new.extra.items())
     ]
-    manifest = _manifest(outputs, scores, before, warnings, command or [])
+    manifest = _manifest(outputs, scores, before, warnings, command)
+    batch = {"source": source.name, "rows": len(new.lines), "created": manifest["created"]}
+    manifest["batches"] = [*(_batches(before) if before else ()), batch]
     manifest["fingerprint"] = fingerprints.of(
         [fingerprints.of_file(source), before.manifest.get("fingerprint") if before else None]
     )
-    return write_run(out, manifest, outputs, scores, replace=before is not None), warnings
+    # Not ``out``, which may be a pointer: what it points at is what was read.
+    folder = before.path if before and before.path else out
+    return write_run(folder, manifest, outputs, scores, replace=before is not None), warnings
 
 
-def _earlier(out: Path, into: Imported) -> Run:
-    """The run to append to, its rows taken into ``into``."""
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Two appends at once would each keep only their own rows: the second one waits."""
+    from filelock import FileLock
+
+    lock = out.absolute().with_name(f".{out.name}.lock")
+    try:
+        lock.touch()
+    except OSError as error:
+        raise RunError(f"Cannot write beside '{out}': {error.strerror or error}.") from error
+    with FileLock(str(lock)):
+        yield
+
+
+def _earlier(out: Path) -> Run:
+    """The run to append to."""
     run = read_run(out)
     if run.manifest.get("kind") != "import":
         raise RunError(f"'{out}' was measured, not imported: nothing can be appended to it.")
@@ -65,13 +99,16 @@ def _earlier(out: Path, into: Imported) -> Run:
         raise RunError(
             f"'{out}': {', '.join(run.tampered)} changed after it was written. Import again."
         )
-    keys = run.outputs.select(["task", "sample_id", "variant", "cluster"])
-    for batch in keys.to_batches():
-        for row in batch.to_pylist():
-            into.register(row, str(out), 0)
-    into.outputs.append(run.outputs)
-    into.scores.append(run.scores)
     return run
+
+
+def _batches(run: Run) -> list[dict[str, Any]]:
+    """Those on record; of a run from before batches were recorded, one of unknown source."""
+    known = run.manifest.get("batches")
+    if known:
+        return list(known)
+    created = run.manifest.get("created")
+    return [{"source": None, "rows": run.outputs.num_rows, "created": created}]
 
 
 def _manifest(
