@@ -144,7 +144,9 @@ def _guardrail(
     upper = rule.max is not None
     limit = float(rule.max if rule.max is not None else rule.min or 0.0)
     clusters = grouped if rule.cluster else None
-    evidence = from_own(values, info, clusters, owners, anytime=sequential)
+    # A probe is made once, before the first look: to look at it again gives chance no second try.
+    once = info.quantile is not None and place.task.probed is not None
+    evidence = from_own(values, info, clusters, owners, anytime=sequential and not once)
     row = _blank(rule, place, alpha, evidence)
     try:
         check_counts(rule, row, place, evidence)
