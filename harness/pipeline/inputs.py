@@ -113,10 +113,29 @@ def _draw(samples: tuple[Sample, ...], limit: int, seed: int) -> tuple[Sample, .
 
 
 def permuted(inputs: Inputs, seed: int) -> Inputs:
-    """The same samples in a random order: the order of measuring where it matters."""
-    order = list(inputs.data.eval)
+    """The same samples in a random order: the order of measuring where it matters.
+
+    Clusters are drawn, each with all its samples; a sample without a cluster is its own.
+    """
+    clusters: dict[tuple[bool, str], list[Sample]] = {}
+    for sample in inputs.data.eval:
+        own = sample.cluster is None
+        clusters.setdefault((own, sample.cluster or sample.id), []).append(sample)
+    order = list(clusters.values())
     random.Random(f"order:{seed}:{inputs.task.name}").shuffle(order)
-    return _with(inputs, tuple(order))
+    return _with(inputs, tuple(sample for cluster in order for sample in cluster))
+
+
+def whole_clusters(inputs: Inputs, n: int) -> int:
+    """How many of the first samples to take for at least ``n`` (where there are so many), and no
+    cluster in part; the samples of each cluster stand together."""
+    samples = inputs.data.eval
+    end = min(n, len(samples))
+    while 0 < end < len(samples) and samples[end - 1].cluster is not None:
+        if samples[end].cluster != samples[end - 1].cluster:
+            break
+        end += 1
+    return end
 
 
 def first(inputs: Inputs, n: int) -> Inputs:

@@ -12,9 +12,10 @@ from scripted import SUPERIOR, Scripted, an_adapter, at_work, rules, suite
 from harness.errors import UsageError
 from harness.gate import decide
 from harness.pipeline import Settings, probe, run, sequence, staged
+from harness.pipeline.inputs import load, whole_clusters
 from harness.pipeline.measuring import whole
 from harness.pipeline.planning import plan
-from harness.types import Adapter, Generation, LoraRecipe, Status
+from harness.types import Adapter, Data, Generation, LoraRecipe, Sample, Status
 
 TARGET = {"metric": "exact_match", "min": 0.8}
 LATENCY = {"metric": "latency_p95", "role": "guardrail", "max": 9.0}
@@ -108,6 +109,46 @@ def test_the_same_command_gives_the_same_run_also_after_an_interruption(tmp_path
     assert again.manifest["fingerprint"] == whole.manifest["fingerprint"]
     seeded = in_batches(tmp_path, clear(tmp_path), batch=20, seed=1)
     assert not seeded.outputs["sample_id"].equals(whole.outputs["sample_id"])
+
+
+def test_clusters_are_drawn_at_random_and_never_measured_in_part(tmp_path: Path) -> None:
+    made = suite({"zero": "50", "same": "50"}, rules("same", SUPERIOR))
+    (task,) = made.tasks
+    samples = [replace(s, cluster=f"c{i % 40}") for i, s in enumerate(task.data.eval)]
+    task = replace(task, data=replace(task.data, eval=(*samples[:-3], *task.data.eval[-3:])))
+    found = in_batches(tmp_path, replace(made, tasks=[task]), batch=12)
+    rows = [r for r in found.outputs.to_pylist() if r["variant"] == "zero"]
+    order = [r["cluster"] or r["sample_id"] for r in rows]
+    runs = [c for c, before in zip(order, [None, *order], strict=False) if c != before]
+    assert len(runs) == len(set(runs)) == 43, "the samples of a cluster stand together"
+    assert runs != sorted(runs)
+    # Clusters of 5, so that a batch of 12 is filled up to 15 (the odd ones are those of 4 and 1).
+    assert found.manifest["sequential"]["looks"] < 200 / 12
+    assert found.manifest["tasks"]["t"]["n"] == 200
+
+
+@pytest.mark.parametrize(
+    ("clusters", "n", "count"),
+    [
+        ("aabbb", 0, 0),
+        ("aabbb", 1, 2),
+        ("aabbb", 2, 2),
+        ("aabbb", 3, 5),
+        ("aabbb", 9, 5),
+        ("-----", 3, 3),
+        ("aa-bb", 3, 3),
+        ("-aabb", 2, 3),
+    ],
+)
+def test_a_batch_ends_where_a_cluster_does(clusters: str, n: int, count: int) -> None:
+    samples = tuple(
+        Sample(f"s{i}", "1", ("yes",), cluster=None if c == "-" else c)
+        for i, c in enumerate(clusters)
+    )
+    made = suite({"zero": "5"}, None)
+    made = replace(made, tasks=[replace(made.tasks[0], data=Data(samples))])
+    (inputs,) = load(made, made.variants, seed=0, limit=None)
+    assert whole_clusters(inputs, n) == count
 
 
 def test_repeated_answers_of_a_sample_stay_together(tmp_path: Path) -> None:
@@ -285,9 +326,13 @@ def test_a_sequential_run_probes_what_it_measures_first(tmp_path: Path) -> None:
     made = replace(made, rules=rules("adapter", SUPERIOR, LATENCY))
     found = in_batches(tmp_path, made, batch=20)
     ids = list(dict.fromkeys(found.outputs["sample_id"].to_pylist()))
-    asked = found.manifest["probe"]["tasks"]["t"]["sample_id"]
-    assert asked[: len(ids)] == ids[: len(asked)]
-    assert decide(found).status is Status.SHIP
+    # The first look waits for all that were probed.
+    assert found.manifest["probe"]["tasks"]["t"]["sample_id"] == ids == ids[:59]
+    assert found.manifest["sequential"]["looks"] == 1
+    verdict = decide(found)
+    assert verdict.status is Status.SHIP
+    # The probe is made once and not looked at as it grows, so an ordinary bound holds.
+    assert "order statistics" in verdict.rules[1].reason
 
 
 # ---- what it cost
