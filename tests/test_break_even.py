@@ -83,7 +83,8 @@ def test_a_saving_that_is_not_proved_has_no_last_request():
 
 
 def test_the_same_saving_every_time_has_no_interval():
-    row = only(made([1.0] * N, [3.0] * N))
+    costs = [1.0] * N, [3.0] * N
+    row = break_even(made(*costs, "cost"), machine_cost_per_hour=3600.0)[0]
     assert (row.requests, row.requests_low, row.requests_high) == (1800, None, None)
     assert "every request saves the same" in row.reason
 
@@ -110,9 +111,10 @@ def two_tasks() -> tuple[Run, np.ndarray, np.ndarray]:
     short, long = drawn(3, 0.2, 40), drawn(4, 5.0, 400)
     small = {v: [0.5] * 40 for v in "ab"}
     large = {v: [0.5] * 400 for v in "ab"}
+    one, other = drawn(5, 1e-9, 40), drawn(6, 1e-9, 400)
     run = joined(
-        made([1.0] * 40, 1.0 + short, scores=small),
-        made([1.0] * 400, 1.0 + long, scores=large, task="u"),
+        made(one, one + short, scores=small),
+        made(other, other + long, scores=large, task="u"),
     )
     return run, short, long
 
@@ -129,10 +131,23 @@ def test_every_task_weighs_the_same():
 def test_clusters_widen_the_interval():
     a, b = np.repeat(drawn(1, 0.5, 25), 4), np.repeat(drawn(2, 2.0, 25), 4)
     alone, grouped = (
-        only(made(a, b, cluster=c)) for c in ([None] * N, [f"c{i // 4}" for i in range(N)])
+        break_even(made(a, b, "cost", cluster=c), machine_cost_per_hour=1000.0)[0]
+        for c in ([None] * N, [f"c{i // 4}" for i in range(N)])
     )
     assert grouped.requests == alone.requests
     assert grouped.requests_high > alone.requests_high
+
+
+def test_the_answers_of_a_batch_are_no_evidence_of_their_own():
+    a, b = np.repeat(drawn(1, 0.5, 25), 4), np.repeat(drawn(2, 2.0, 25), 4)
+    batched, single = only(made(a, b)), only(made(a + drawn(3, 1e-9), b + drawn(4, 1e-9)))
+    assert batched.requests == pytest.approx(single.requests, abs=1)
+    width, narrow = (r.requests_high - r.requests_low for r in (batched, single))
+    assert width > 1.7 * narrow
+    # Batches of four and of twenty-five together leave one group.
+    row = only(made(a, np.tile(drawn(2, 2.0, 4), 25)))
+    assert (row.requests_low, row.requests_high) == (None, None)
+    assert "clusters" in row.reason
 
 
 def test_every_adapter_against_every_variant_without_one():

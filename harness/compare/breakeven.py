@@ -13,9 +13,10 @@ from harness.compare.aligned import TaskData, index
 from harness.compare.comparisons import Outcome, attempt
 from harness.compare.pairs import clusters_of
 from harness.errors import UsageError
-from harness.stats.intervals import Scale, difference_interval
+from harness.stats.intervals import NoInterval, Scale, difference_interval
 from harness.stats.mean import Codes, Floats
 from harness.store.runs import Run
+from harness.types import Interval
 
 Currency = Literal["money", "compute_s"]
 UNIT: Mapping[Currency, str] = {"money": "cost", "compute_s": "time"}
@@ -37,9 +38,10 @@ class BreakEven:
     requests: int | Literal["never"] | None
     """After so many the fixed cost is paid back; None: not known."""
     requests_low: int | None
-    """Fewest requests within the interval of the saving; None: no saving is within it."""
+    """Fewest requests within the interval of the saving; None: no saving is within it, or there is
+    no interval."""
     requests_high: int | None
-    """Most requests within it; None: there is no bound."""
+    """Most requests within it; None: they have no end, or there is no interval."""
     ci_level: float
     n: int
     """Pairs of answers whose cost is known on both sides."""
@@ -146,7 +148,8 @@ def _row(
         requests = _requests(spent, saving)
         fewest = None if high is None else _requests(spent, high)
         most = None if low is None else _requests(spent, low)
-        reason = f"{spent:.4g} to pay back at {saving:.4g} a request ({found.outcome.method})"
+        method = found.outcome.method if low is not None else f"no interval: {found.outcome.method}"
+        reason = f"{spent:.4g} to pay back at {saving:.4g} a request ({method})"
     return BreakEven(
         candidate=candidate,
         versus=versus,
@@ -208,14 +211,14 @@ def _saving(
     n = len(pooled)
     clusters = _apart(codes)
     saving = float(np.mean([d.mean() for d in differences]))
-    if np.ptp(pooled) <= 1e-9 * np.abs(pooled).max():
-        return _Saving(saving, Outcome(None, "every request saves the same"), n)
     grouped = None if len(np.unique(clusters)) == n else clusters
-    outcome = attempt(
-        n,
-        grouped,
-        lambda: difference_interval(pooled, np.zeros(n), Scale(), alpha, grouped),
-    )
+
+    def interval() -> Interval:
+        if np.ptp(pooled) <= 1e-9 * np.abs(pooled).max():
+            raise NoInterval("every request saves the same")
+        return difference_interval(pooled, np.zeros(n), Scale(), alpha, grouped)
+
+    outcome = attempt(n, grouped, interval)
     return _Saving(saving, outcome, n)
 
 
