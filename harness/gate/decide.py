@@ -56,7 +56,7 @@ def decide(
     it does not know, or with ``strict`` (rules that someone has just written) RulesError. Raises
     RunError for a run that contradicts itself (doubled rows).
     """
-    rules = _own_rules(run) if rules is None else rules
+    rules = own_rules(run) if rules is None else rules
     if rules is None:
         return NO_RULES
     sequential = sequential or bool(run.manifest.get("sequential"))
@@ -67,11 +67,7 @@ def decide(
         raise RulesError("The rules do not fit this run:\n" + "\n".join(wrong))
     if (early := early_verdict(run, rules)) is not None:
         return early
-    rulings = [
-        ruling
-        for rule in rules.rules
-        for ruling in _rulings(tasks, variants, absent, rule, rules, sequential)
-    ]
+    rulings = list(_all_rulings(tasks, variants, absent, rules, sequential))
     rows = tuple(r.row for r in rulings)
     warnings = [*_about_run(run, sequential=sequential), *_precision(variants, rules)]
     gating = [row.status for row in rows if row.gating]
@@ -95,7 +91,26 @@ def decide(
     return Verdict(status, recommendation, rules.candidate, rows, tuple(dict.fromkeys(warnings)))
 
 
-def _own_rules(run: Run) -> RuleSet | None:
+def rulings_on(run: Run, rules: RuleSet | None = None, *, sequential: bool = False) -> list[Ruling]:
+    """Each row of the verdict with the question it decided; none where the run has no rules."""
+    rules = own_rules(run) if rules is None else rules
+    if rules is None or early_verdict(run, rules) is not None:
+        return []
+    sequential = sequential or bool(run.manifest.get("sequential"))
+    tasks = _indexed(run, sequential=sequential)
+    absent: Variants = run.manifest.get("not_measured") or {}
+    return list(_all_rulings(tasks, known_variants(run, tasks), absent, rules, sequential))
+
+
+def _all_rulings(
+    tasks: Tasks, variants: Variants, absent: Variants, rules: RuleSet, sequential: bool
+) -> Iterator[Ruling]:
+    for rule in rules.rules:
+        yield from _rulings(tasks, variants, absent, rule, rules, sequential)
+
+
+def own_rules(run: Run) -> RuleSet | None:
+    """The rules that were stored with the run."""
     stored = run.manifest.get("rules")
     return None if stored is None else parse_rules(stored, where=f"{run.path}/run.json: rules")
 
@@ -203,8 +218,8 @@ def _about_run(run: Run, *, sequential: bool) -> Iterator[str]:
     batches = len(run.manifest.get("batches") or ())
     if batches > 1 and not sequential:
         yield (
-            f"the run was imported in {batches} batches. These bounds hold for one look at a number "
-            "of samples fixed beforehand; if it is gated after every batch, use --sequential."
+            f"the run was imported in {batches} batches. These bounds hold for one look at a number"
+            " of samples fixed beforehand; if it is gated after every batch, use --sequential."
         )
 
 

@@ -35,6 +35,18 @@ from harness.types import Interval, Rule, RuleResult, Status
 class Ruling:
     row: RuleResult
     warnings: tuple[str, ...] = ()
+    question: Question | None = None
+    """What the row decided; None where it was stopped before."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Is the lower bound of the evidence above the threshold?"""
+
+    evidence: Evidence
+    threshold: float
+    upper: bool = False
+    """A guardrail's ``max``: is the *upper* bound of the evidence within the threshold?"""
 
 
 def rule_on(
@@ -84,8 +96,8 @@ def _comparison(
         check_judge(rule, info)
         check_information(evidence.sides, pairs.scored, pairs.identical)
 
-    row = _difference(rule, row, evidence, place, check)
-    return Ruling(row, cautions(rule, candidate, place, pairs, row))
+    row, question = _difference(rule, row, evidence, place, check)
+    return Ruling(row, cautions(rule, candidate, place, pairs, row), question)
 
 
 def _independent(
@@ -104,19 +116,19 @@ def _independent(
         for side, scored in zip(evidence.sides, evidence.scored, strict=True):
             check_information((side, side), scored, None)
 
-    row = _difference(rule, row, evidence, place, check)
-    return Ruling(row, independent_cautions(rule, candidate, place, sides))
+    row, question = _difference(rule, row, evidence, place, check)
+    return Ruling(row, independent_cautions(rule, candidate, place, sides), question)
 
 
 def _difference(
     rule: Rule, row: RuleResult, evidence: Evidence, place: Place, check: Callable[[], None]
-) -> RuleResult:
+) -> tuple[RuleResult, Question | None]:
     threshold = (rule.margin or 0.0) * (1 if rule.role == "superior" else -1)
     try:
         check()
         interval = checked_interval(evidence, row, place)
     except Stop as stop:
-        return _stopped(rule, row, stop, evidence)
+        return _stopped(rule, row, stop, evidence), None
     status = _status(interval.low > threshold, interval.high <= threshold)
     reason = _explain(status, rule, interval, threshold)
     more = None
@@ -131,7 +143,8 @@ def _difference(
         more = _in_samples(
             further_samples(interval, threshold, ends, error=evidence.error()), evidence
         )
-    return replace(_filled(row, interval), status=status, reason=reason, more_samples=more)
+    row = replace(_filled(row, interval), status=status, reason=reason, more_samples=more)
+    return row, Question(evidence, threshold)
 
 
 # ------------------------------------------------------------------ the candidate's own value
@@ -172,7 +185,8 @@ def _guardrail(
         )
         more = _in_samples(answers, evidence)
     row = replace(_filled(row, interval), status=status, reason=reason, more_samples=more)
-    return Ruling(row, cluster_caution(rule, place, grouped, owners))
+    question = Question(evidence, limit, upper)
+    return Ruling(row, cluster_caution(rule, place, grouped, owners), question)
 
 
 # ---------------------------------------------------------------------- what both share

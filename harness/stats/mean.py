@@ -94,8 +94,9 @@ def effective_clusters(sizes: Floats) -> float:
 
 
 def skewness(cubes: Any, squares: Any) -> Any:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.nan_to_num(cubes / squares**1.5)
+    """Of the mean, from sums of cubes and squares of its parts; never beyond 1."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.clip(np.nan_to_num(cubes / squares**1.5), -1.0, 1.0)
 
 
 def t_critical(df: float, alpha: float) -> float:

@@ -96,3 +96,12 @@ def _first_false(holds: Callable[[int], bool], end: int) -> int:
         middle = (start + stop) // 2
         start, stop = (middle + 1, stop) if holds(middle) else (start, middle)
     return start
+
+
+def quantile_ship_rate(n: int, p: float, within: float, alpha: float) -> float:
+    """Chance that the upper bound of the ``p`` quantile of ``n`` values lies within a limit that a
+    share ``within`` of the population keeps."""
+    from scipy.special import bdtr
+
+    rank = _binomial_ranks(n, p, alpha)[1]
+    return float(1 - bdtr(rank - 1, n, within)) if rank <= n else 0.0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from harness.types import Interval
 
@@ -57,6 +60,24 @@ def _statistic(d: float, wins: float, losses: float, n: int) -> float:
     if variance <= 0:
         return math.inf if excess > 0 else 0.0
     return excess / math.sqrt(variance)
+
+
+def tango_exceeds(d: float, wins: Any, losses: Any, n: Any, alpha: float) -> Any:
+    """Whether ``tango_low`` exceeds ``d``, elementwise for arrays of counts."""
+    from scipy.special import ndtri
+
+    fewer = np.maximum(wins - CONTINUITY, 0.0)
+    more = np.minimum(losses + CONTINUITY, n - fewer)
+    if d <= -1:
+        return np.asarray(more < n)
+    b = -fewer - more + (2 * n - fewer + more) * d
+    c = -more * d * (1 - d)
+    q = (np.sqrt(np.maximum(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+    variance = n * (2 * q + d * (1 - d))
+    excess = fewer - more - n * d
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(variance > 0, excess / np.sqrt(variance), np.inf)
+    return (excess > 0) & (statistic >= float(ndtri(1 - alpha)))
 
 
 def _last_true(condition: Callable[[float], bool], start: float, stop: float) -> float:
