@@ -136,7 +136,7 @@ def write_run(
             tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent)
         )
         _write_files(staging, manifest, tables)
-        _move_into_place(staging, folder, replace=replace)
+        move_into_place(staging, folder, replace=replace)
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
@@ -234,7 +234,8 @@ def _manifest_sha256(manifest: Mapping[str, Any]) -> str:
     return fingerprints.of({k: v for k, v in manifest.items() if k != "manifest_sha256"})
 
 
-def _move_into_place(staging: Path, folder: Path, *, replace: bool) -> None:
+def move_into_place(staging: Path, folder: Path, *, replace: bool) -> None:
+    """Rename ``staging``, a sibling, to ``folder``; what stood there goes when it is in place."""
     # mkdtemp makes folders that only their owner may read; a run is shared like any other file.
     mask = os.umask(0)
     os.umask(mask)
