@@ -157,5 +157,5 @@ def _floats(values: Sequence[Any]) -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(values), buffers)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+# Made once: `json.dumps` with options makes one for every call.
+_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode

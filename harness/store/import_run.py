@@ -36,10 +36,11 @@ def import_scores(
     for the rows (see ``read_scores`` and ``refuse_contradictions``) and RunError for the folder;
     then nothing is written.
     """
-    if append and out.exists():
+    occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    if occupied and append:
         with _alone(out):
             return _import(source, out, _earlier(out), command or [])
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if occupied:
         raise RunError(
             f"'{out}' exists already. Name another folder, or add to the run with --append."
         )

@@ -54,7 +54,14 @@ def imported(tmp_path, *rows, name="run", **options):
         ({**GOOD, "sample_id": "2", "clusters": "x"}, "Did you mean 'cluster'"),
         ({**GOOD, "sample_id": "2", "latency": 1}, "Did you mean 'latency_s'"),
         ({**GOOD, "sample_id": "2", "variant": "best"}, "rules use it"),
+        ({**GOOD, "sample_id": "2", "scores": {"m": "inf"}}, "must be a number or null"),
+        (
+            b'{"sample_id": "2", "variant": "a", "scores": {}, "latency_s": 1e999}\n',
+            "'latency_s' is too large",
+        ),
         (GOOD, "stands in line 1 already"),
+        ({**GOOD, "scores": {"m": 0}}, "stands in line 1 already"),
+        ({**GOOD, "scores": {"n": 0}}, "stands in line 1 already"),
         ({**GOOD, "task": "default"}, "stands in line 1 already"),
     ],
 )
@@ -75,6 +82,20 @@ def test_an_empty_file_is_refused(tmp_path):
         imported(tmp_path, b"\n")
     with pytest.raises(DataError, match="no row has a score"):
         imported(tmp_path, {**GOOD, "scores": {}})
+
+
+def test_a_run_without_a_value_supports_no_verdict(tmp_path, harness_cli):
+    rows = [
+        {"sample_id": str(i), "variant": v, "scores": {"m": None}} for i in range(40) for v in "ab"
+    ]
+    folder, _ = imported(tmp_path, *rows)
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        'candidate = "a"\n[[rule]]\nmetric = "m"\nrole = "non_inferior"\nversus = "b"\nmargin = 0.1'
+    )
+    result = harness_cli("gate", folder, "--rules", rules)
+    assert result.returncode == 4, result.stdout + result.stderr
+    assert "unscored" in result.stdout
 
 
 def test_unlike_unknown_keys_are_a_warning(tmp_path):

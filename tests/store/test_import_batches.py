@@ -35,6 +35,7 @@ def save(path: Path, *some: list[dict[str, Any]]) -> Path:
 
 
 def test_three_appends_are_one_import(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
     # Uneven parts, the second longer than what is read at once.
     parts = [rows(0, 11), rows(11, 700), rows(700, 703)]
     for i, part in enumerate(parts):
