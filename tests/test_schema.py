@@ -120,7 +120,8 @@ def test_the_manifest(run):
     assert set(manifest) == {
         *("schema_version", "kind", "harness_version", "suite", "created", "seed", "limit"),
         *("command", "fingerprint", "tasks", "variants", "rules", "training", "environment"),
-        *("repeats", "not_measured", "timings", "warnings", "files", "manifest_sha256"),
+        *("repeats", "not_measured", "timings", "warnings", "batches", "files"),
+        "manifest_sha256",
     }
     assert (manifest["schema_version"], manifest["kind"]) == (1, "import")
     task = manifest["tasks"]["default"]

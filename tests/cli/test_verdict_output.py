@@ -22,9 +22,9 @@ RECIPES = {
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     values = {
-        "adapter": [0.5 + (i % 5) / 10 for i in range(40)],
-        "plain": [0.4 + (i % 7) / 20 for i in range(40)],
-        "rag": [0.5 + (i % 3) / 10 for i in range(40)],
+        "adapter": [0.5 + (i % 5) / 10 for i in range(400)],
+        "plain": [0.4 + (i % 7) / 20 for i in range(400)],
+        "rag": [0.5 + (i % 3) / 10 for i in range(400)],
     }
     made = made_run(values, adapters=["adapter"])
     for name, entry in made.manifest["variants"].items():
