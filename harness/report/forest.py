@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.report.axis import Axis, Tick, axis
 from harness.report.words import count, interval, number, plain_number, sentence
-from harness.types import Comparison, Role, RuleResult, RuleSet, Status
+from harness.types import Role, RuleResult, RuleSet, Status
 
 STATUS_WORD = {
     Status.SHIP: "proved",
@@ -65,6 +65,8 @@ class Forest:
     details: tuple[Row, ...] = ()
     """Rows by slice, on the same scale."""
     definition: str = ""
+    methods: tuple[tuple[str, str], ...] = ()
+    """Each method of the intervals, and the rows that it made."""
 
 
 # ------------------------------------------------------------------------------ rules
@@ -79,14 +81,31 @@ def rule_rows(rules: RuleSet | None, manifest: Mapping[str, Any]) -> list[dict[s
     return [dict(row) for row in rows if isinstance(row, Mapping)]
 
 
+def target_rows(rules: RuleSet | None, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The targets of the same rules."""
+    if rules is not None:
+        return [asdict(rule) for rule in rules.targets]
+    rows = (manifest.get("rules") or {}).get("target") or []
+    return [dict(row) for row in rows]
+
+
+def demands(results: Sequence[RuleResult], rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each row asks, where there is nothing to draw."""
+    held = zip(results, limits(results, rules), strict=True)
+    return [f"{r.metric} {demand(r.role, r.versus, r.margin, limit)}" for r, limit in held]
+
+
 def rule_forests(
-    results: Sequence[RuleResult], rules: Sequence[Mapping[str, Any]], unit: Mapping[str, bool]
+    results: Sequence[RuleResult],
+    rules: Sequence[Mapping[str, Any]],
+    unit: Mapping[str, bool],
+    owner: str = "the candidate",
 ) -> list[Forest]:
     """The verdict's rows, one forest a scale. ``unit``: metrics that run from 0 to 1."""
     groups: dict[tuple[str, float], list[tuple[RuleResult, Limit | None]]] = {}
-    for result, limit in zip(results, _limits(results, rules), strict=True):
+    for result, limit in zip(results, limits(results, rules), strict=True):
         if result.role == "guardrail":
-            title = f"{result.metric}: the candidate's own value"
+            title = f"{result.metric}: {owner}'s own value"
         elif unit.get(result.metric, False):
             title = "Candidate minus reference"
         else:
@@ -98,18 +117,16 @@ def rule_forests(
 def _rule_forest(
     title: str, level: float, held: Sequence[tuple[RuleResult, Limit | None]]
 ) -> Forest:
-    results, limits = [r for r, _ in held], [x for _, x in held]
-    values: list[float | None] = [line for line, _ in (x for x in limits if x is not None)]
+    results, ends = [r for r, _ in held], [x for _, x in held]
+    values: list[float | None] = [line for line, _ in (x for x in ends if x is not None)]
     for r in results:
         values += [r.estimate, r.ci_low, r.ci_high, None if r.role == "guardrail" else 0.0]
     scale = axis(values)
-    rows = tuple(_rule_row(r, x, scale) for r, x in zip(results, limits, strict=True))
+    rows = tuple(_rule_row(r, x, scale) for r, x in zip(results, ends, strict=True))
     return Forest(title, rows, scale.ticks, level)
 
 
-def _limits(
-    results: Sequence[RuleResult], rules: Sequence[Mapping[str, Any]]
-) -> list[Limit | None]:
+def limits(results: Sequence[RuleResult], rules: Sequence[Mapping[str, Any]]) -> list[Limit | None]:
     """For each result the line that decides it; None: not known.
 
     A result does not carry a guardrail's limit. Two guardrails on one value (a least and a
@@ -165,7 +182,7 @@ def _rule_row(result: RuleResult, limit: Limit | None, scale: Axis) -> Row:
         bar=draw(word, result.estimate, result.ci_low, result.ci_high, scale, limit, zero=signed),
         estimate=number(result.estimate, signed=signed),
         interval=interval(result.ci_low, result.ci_high, signed=signed, limits=lines),
-        n=_pairs(result.n, result.n_unscored),
+        n=pairs(result.n, result.n_unscored),
         word=word,
         note=note,
         gating=result.gating,
@@ -211,91 +228,5 @@ def draw(
     )
 
 
-def _pairs(n: int, n_unscored: int) -> str:
+def pairs(n: int, n_unscored: int) -> str:
     return f"n = {n:,}" + (f", {n_unscored:,} unscored" if n_unscored else "")
-
-
-# ------------------------------------------------------------------------ differences
-
-
-def difference_forests(
-    comparisons: Sequence[Comparison],
-    rules: Sequence[Mapping[str, Any]],
-    has_adapter: Mapping[str, bool | None],
-    definitions: Mapping[tuple[str, str], str],
-) -> dict[str, list[Forest]]:
-    """Task -> one forest a metric: the candidate against each other variant, slices apart."""
-    groups: dict[str, dict[str, list[Comparison]]] = {}
-    for c in comparisons:
-        groups.setdefault(c.task, {}).setdefault(c.metric, []).append(c)
-    return {
-        task: [
-            _difference_forest(rows, rules, has_adapter, definitions.get((task, metric), ""))
-            for metric, rows in metrics.items()
-        ]
-        for task, metrics in groups.items()
-    }
-
-
-def _difference_forest(
-    rows: Sequence[Comparison],
-    rules: Sequence[Mapping[str, Any]],
-    has_adapter: Mapping[str, bool | None],
-    definition: str,
-) -> Forest:
-    margins = [_margins(c, rules, has_adapter) for c in rows]
-    values: list[float | None] = [0.0, *(m for found in margins for m in found)]
-    for c in rows:
-        values += [c.estimate, c.ci_low, c.ci_high]
-    scale = axis(values)
-    drawn = [_difference_row(c, m, scale) for c, m in zip(rows, margins, strict=True)]
-    whole = tuple(r for r, c in zip(drawn, rows, strict=True) if c.slice is None)
-    parts = tuple(r for r, c in zip(drawn, rows, strict=True) if c.slice is not None)
-    return Forest(rows[0].metric, whole, scale.ticks, rows[0].ci_level, parts, definition)
-
-
-def oriented(c: Comparison, *, lower: bool) -> Comparison:
-    """An imported metric counts as higher-is-better until the rules say otherwise."""
-    if not lower:
-        return c
-
-    def flip(value: float | None) -> float | None:
-        return None if value is None else -value
-
-    return replace(c, estimate=flip(c.estimate), ci_low=flip(c.ci_high), ci_high=flip(c.ci_low))
-
-
-def _margins(
-    c: Comparison, rules: Sequence[Mapping[str, Any]], has_adapter: Mapping[str, bool | None]
-) -> tuple[float, ...]:
-    found = set()
-    for rule in rules:
-        versus, margin = rule.get("versus"), rule.get("margin")
-        against = versus == c.versus or (versus == "best" and not has_adapter.get(c.versus))
-        if not against or margin is None or rule.get("metric") != c.metric:
-            continue
-        if rule.get("task") in (None, c.task):
-            found.add(float(margin) if rule.get("role") == "superior" else -float(margin))
-    return tuple(sorted(found))
-
-
-def _difference_row(c: Comparison, margins: tuple[float, ...], scale: Axis) -> Row:
-    word = "unclear"
-    if c.ci_low is None and c.ci_high is None:
-        word = "no interval"
-    elif c.ci_low is not None and c.ci_low > 0:
-        word = "better"
-    elif c.ci_high is not None and c.ci_high < 0:
-        word = "worse"
-    bar = draw(word.split()[0], c.estimate, c.ci_low, c.ci_high, scale, zero=True)
-    return Row(
-        title=c.versus,
-        demand="",
-        where=() if c.slice is None else (c.slice,),
-        bar=Bar(bar.mark, bar.low, bar.mid, bar.high, bar.zero, tuple(map(scale.at, margins))),
-        estimate=number(c.estimate, signed=True),
-        interval=interval(c.ci_low, c.ci_high, signed=True, limits=(0.0, *margins)),
-        n=_pairs(c.n, c.n_unscored),
-        word=word,
-        note=c.method if word == "no interval" else "",
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.report.words import count, joined
+from harness.report.words import count, joined, sentence
 from harness.types import RuleResult, Status, Verdict
 
 
@@ -32,7 +32,10 @@ _MARK = {
 }
 
 
-def headline(verdict: Verdict, extra_warnings: tuple[str, ...] = ()) -> Headline:
+def headline(
+    verdict: Verdict, extra_warnings: tuple[str, ...] = (), needless: str | None = None
+) -> Headline:
+    """``needless``: the evidence that no adapter is needed, where the run stopped on it."""
     gating = [r for r in verdict.rules if r.gating]
     tally = tuple(
         (word, n)
@@ -43,11 +46,11 @@ def headline(verdict: Verdict, extra_warnings: tuple[str, ...] = ()) -> Headline
     return Headline(
         word=verdict.status.value,
         mark=_MARK[verdict.status],
-        sentence=_sentence(verdict, gating),
+        sentence=_sentence(verdict, gating) if needless is None else _capital(needless),
         candidate=verdict.candidate,
         recommendation=verdict.recommendation,
-        why=_why(verdict),
-        tally=tally,
+        why=_why(verdict) if needless is None else "Proved to meet every target of the rules.",
+        tally=tally if needless is None else (),
         warnings=tuple(w for w in warnings if not w.startswith(NO_RECOMMENDATION)),
     )
 
@@ -73,6 +76,10 @@ def _sentence(verdict: Verdict, gating: list[RuleResult]) -> str:
     return f"The data do not decide whether {who} may ship: {share} open ({_metrics(hit)}).{more}"
 
 
+def _capital(text: str) -> str:
+    return sentence(text[:1].upper() + text[1:])
+
+
 def _metrics(rows: list[RuleResult]) -> str:
     return joined(list(dict.fromkeys(r.metric for r in rows)))
 
@@ -82,6 +89,5 @@ def _why(verdict: Verdict) -> str:
         return "The cheapest variant proved non-inferior, at the rules' margins, to every other."
     for warning in verdict.warnings:
         if warning.startswith(NO_RECOMMENDATION):
-            text = warning.removeprefix(NO_RECOMMENDATION)
-            return text[:1].upper() + text[1:]
+            return _capital(warning.removeprefix(NO_RECOMMENDATION))
     return "The run cannot support one; the warnings and rules say why."

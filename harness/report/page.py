@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
+from harness.report.evidence import NOTHING, Evidence
 from harness.report.words import clean, count, percent
 from harness.types import Comparison, RuleSet, Summary, Verdict
 
@@ -29,14 +30,16 @@ def render(
     summaries: Sequence[Summary],
     *,
     rules: RuleSet | None = None,
+    evidence: Evidence = NOTHING,
 ) -> str:
     """One self-contained HTML page; the same arguments give the same bytes.
 
-    ``rules``: those the verdict was reached by, where they are not the run's own.
+    ``rules``: those the verdict was reached by, where they are not the run's own. ``evidence``:
+    what is shown besides; what it lacks is left out.
     """
     script = "(() => {\n'use strict';\n" + "".join(map(_static, SCRIPTS)) + "})();\n"
     style = "".join(map(_static, STYLES))
-    context = _context(run, verdict, comparisons, summaries, rules)
+    context = _context(run, verdict, comparisons, summaries, rules, evidence)
     page = _environment().get_template("report.html.j2")
     return page.render(
         **context,
@@ -53,14 +56,27 @@ def _context(
     comparisons: Sequence[Comparison],
     summaries: Sequence[Summary],
     given: RuleSet | None,
+    evidence: Evidence,
 ) -> dict[str, Any]:
-    from harness.report import forest, headline, provenance, samples, training, variants
+    from harness.report import (
+        differences,
+        effects,
+        forest,
+        headline,
+        payback,
+        provenance,
+        samples,
+        selfcheck,
+        training,
+        variants,
+        ways,
+    )
 
     manifest = run.manifest
     rules = forest.rule_rows(given, manifest)
     candidate = verdict.candidate or next((c.candidate for c in comparisons), None)
     own = [
-        forest.oriented(c, lower=_said_lower(manifest, rules, c))
+        differences.oriented(c, lower=_said_lower(manifest, rules, c))
         for c in comparisons
         if c.candidate == candidate
     ]
@@ -70,23 +86,42 @@ def _context(
         for task, about in manifest["tasks"].items()
         for metric, info in ((about or {}).get("metrics") or {}).items()
     }
+    met = evidence.met
     browser = samples.samples(run, rules, candidate, _rival(verdict, own, candidate))
     return {
         "version": __version__,
         "suite": str(manifest.get("suite") or "imported run"),
         "manifest": manifest,
-        "head": headline.headline(verdict, _warnings(run, verdict)),
+        "head": headline.headline(
+            verdict, _warnings(run, verdict), None if met is None else met.reason
+        ),
+        "ways": ways.ways(manifest, met, sequential=evidence.sequential),
         "candidate": candidate,
         "size": _size(manifest, browser.n),
-        "rule_forests": forest.rule_forests(verdict.rules, rules, _unit_metrics(manifest)),
-        "differences": forest.difference_forests(own, rules, has_adapter, definitions),
+        "rule_forests": []
+        if met is not None
+        else forest.rule_forests(verdict.rules, rules, _unit_metrics(manifest)),
+        "target_forests": []
+        if met is None
+        else forest.rule_forests(
+            met.rows, forest.target_rows(given, manifest), _unit_metrics(manifest), met.variant
+        ),
+        "met": met,
+        "unmeasured": forest.demands(verdict.rules, rules) if met is not None else [],
+        "checks": selfcheck.self_check_section(evidence.checked, rules),
+        "unchecked": evidence.unchecked,
+        "differences": differences.difference_forests(own, rules, has_adapter, definitions),
         "differing": _differing(manifest, own),
+        "effect_tables": effects.effect_tables(evidence.effects),
         "metric_tables": variants.metric_tables(manifest, rules, summaries),
+        "probed": {task: ways.probed(manifest, task) for task in manifest["tasks"]},
         "parts": variants.parts(manifest),
         "answers": variants.answers(run),
+        "payback": payback.payback(manifest, evidence.break_even),
         "trainings": training.trainings(manifest),
         "samples": browser,
         "provenance": provenance.provenance(run),
+        "batches": ways.batches_of(manifest),
     }
 
 

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 UNITS = {
     "latency_p50": "median, seconds",
     "latency_p95": "95th percentile, seconds",
-    "tokens_in": "mean of an answer",
-    "tokens_out": "mean of an answer",
-    "cost": "mean of an answer",
+    "tokens_in": "mean of a request",
+    "tokens_out": "mean of a request",
+    "tokens_per_1k_requests": "in and out, 1,000 requests",
+    "cost": "mean of a request",
+    "cost_per_1k_requests": "1,000 requests",
 }
+_SHARES = {"refusal": "share of answers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ def _table(
         Column(
             m,
             "lower" if lower[m] else "higher",
-            UNITS.get(m, "") if costs else "",
+            (UNITS if costs else _SHARES).get(m, ""),
             str(metric_info(manifest, task, m).get("definition") or ""),
             str(metric_info(manifest, task, m).get("version") or ""),
         )

@@ -21,23 +21,32 @@ def default_path(run: Run) -> Path:
     return Path("reports", re.sub(r"[^\w.-]+", "-", suite).strip("-.") or "run", "index.html")
 
 
-def write_report(run: Run | Path, out: Path | None = None, *, rules: RuleSet | None = None) -> Path:
+def write_report(
+    run: Run | Path,
+    out: Path | None = None,
+    *,
+    rules: RuleSet | None = None,
+    sequential: bool = False,
+) -> Path:
     """Write the report of a run (or run folder) and return its path.
 
     ``out``: the file, or a folder to hold ``index.html``; None: ``default_path(run)``.
-    ``rules``: instead of the run's own. Raises RunError for a folder that is no run, RulesError
-    for rules that do not fit it, and UsageError for an ``out`` that cannot be written or that
-    lies in the run folder.
+    ``rules``: instead of the run's own. ``sequential``: with bounds that hold however often one
+    looks; always so for a run that was itself stopped by looking. Raises RunError for a folder
+    that is no run, RulesError for rules that do not fit it, and UsageError for an ``out`` that
+    cannot be written or that lies in the run folder.
     """
     from harness import compare, gate
+    from harness.gate.decide import own_rules
+    from harness.report.evidence import evidence
     from harness.store.runs import read_run
 
     run = read_run(run) if isinstance(run, Path) else run
     out = default_path(run) if out is None else out / "index.html" if out.is_dir() else out
     if run.path is not None and out.resolve().is_relative_to(run.path.resolve()):
         raise UsageError(f"'{out}' lies in the run folder, which is never changed. Name another.")
-    verdict = gate.decide(run, rules, strict=rules is not None)
-    rules = _own_rules(run) if rules is None else rules
+    verdict = gate.decide(run, rules, strict=rules is not None, sequential=sequential)
+    rules = own_rules(run) if rules is None else rules
     candidate = verdict.candidate or _shown_candidate(run)
     alpha = 0.05 if rules is None else rules.alpha
     page = render(
@@ -46,16 +55,10 @@ def write_report(run: Run | Path, out: Path | None = None, *, rules: RuleSet | N
         compare.comparisons(run, alpha, candidate) if candidate else [],
         compare.summaries(run, alpha),
         rules=rules,
+        evidence=evidence(run, verdict, rules, alpha, sequential=sequential),
     )
     write_whole(out, page.encode(), parents=True)
     return out
-
-
-def _own_rules(run: Run) -> RuleSet | None:
-    from harness.rules import parse_rules
-
-    stored = run.manifest.get("rules")
-    return parse_rules(stored, where=f"{run.path}/run.json: rules") if stored else None
 
 
 def _shown_candidate(run: Run) -> str | None:
