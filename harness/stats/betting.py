@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +21,14 @@ from harness.types import Interval
 
 _STEP = 0.7
 """Distance of neighbouring shares in logarithms: between two of them little is lost."""
-_LEAST = 1e-3
-"""Least share of an anytime mixture: it serves up to about a million values."""
+_ANYTIME_STEP = 1.0
+_ANYTIME_LEAST = 4e-3
+"""Least share where n is not known: it serves up to about a million values."""
 _BINS = 4096
 _GRID = 129
 """Values of the reference's mean at which a difference is held."""
+_AT_ONCE = 200_000
+"""Values times grid points that are held at once."""
 _EXACT = 20_000
 """More values than this are rounded, against the bound, to ``_BINS`` steps of the range."""
 
@@ -35,8 +39,10 @@ def shares(n: int, alpha: float, *, anytime: bool) -> Floats:
     For one look after n values the best share is near sqrt(2 log(1/alpha) / n) where the spread is
     as large as can be, and larger otherwise. Anytime: independent of n, as n is not known.
     """
-    least = _LEAST if anytime else min(0.5, 0.7 * math.sqrt(2 * math.log(1 / alpha) / n))
-    count = math.ceil(-math.log(least) / _STEP) + 1
+    least, step = _ANYTIME_LEAST, _ANYTIME_STEP
+    if not anytime:
+        least, step = min(0.5, 0.7 * math.sqrt(2 * math.log(1 / alpha) / n)), _STEP
+    count = math.ceil(-math.log(least) / step) + 1
     found: Floats = np.exp(np.linspace(math.log(least), 0.0, count))
     return found
 
@@ -49,7 +55,7 @@ def log_wealth(values: Floats, mean: float, low: float, bets: Floats) -> Floats:
     return _logs(values - mean, np.ones(values.shape[-1]), mean - low, bets)
 
 
-def _logs(centred: Floats, counts: Floats, room: float, bets: Floats) -> Floats:
+def _logs(centred: Floats, counts: Floats, room: Any, bets: Floats) -> Floats:
     """Log fortunes over ``centred`` (..., n), none below -``room``, each ``counts`` (n,) times."""
     excess = centred / room
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -107,6 +113,18 @@ class _Side:
         if self._codes is not None:
             parts = np.bincount(self._codes, weights=parts) / self._largest
         return float(_logs(parts, self._counts, room, self._bets))
+
+    def curve(self, means: Floats) -> Floats:
+        """(k,) the log fortune at each of ``means`` (k,)."""
+        if self._codes is not None or len(means) * len(self._values) > _AT_ONCE:
+            return np.array([self.at(float(mean)) for mean in means])
+        room = means - self._low
+        inside = np.maximum(room, 1e-12)[:, None]
+        found = _logs(self._values - means[:, None], self._counts, inside, self._bets)
+        outside = np.array(
+            [self.at(float(m)) if r <= 1e-12 else 0.0 for m, r in zip(means, room, strict=True)]
+        )
+        return np.where(room > 1e-12, found, outside)
 
 
 def _rounded(values: Floats, low: float) -> Floats:
@@ -166,11 +184,11 @@ def betting_difference_low(
     mine = _Side(candidate, low, one, alpha, anytime)
     theirs = _Side(-reference, -high, other, alpha, anytime)
     grid = np.linspace(low, high, _GRID)
-    below = np.array([theirs.at(-float(v)) for v in grid])
+    below = theirs.curve(-grid)
     needed = math.log(1 / alpha)
 
     def refuted(difference: float) -> bool:
-        above = np.array([mine.at(float(v) + difference) for v in grid])
+        above = mine.curve(grid + difference)
         # A fortune grows as the mean that it bets against falls.
         return bool((above[1:] + below[:-1]).min() >= needed)
 

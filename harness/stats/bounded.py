@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.stats.betting import betting_interval, log_wealth, shares
 from harness.stats.constant import unseen_share
+from harness.stats.lattice import half_step
 from harness.stats.mean import Floats, Moments, mirrored, moments, t_low
 from harness.types import Interval
 
@@ -30,14 +31,15 @@ def trusts_t(n: int, skew: Any) -> Any:
     return (n >= MIN_T) & (np.abs(skew) <= MAX_SKEW)
 
 
-def guarded_low(found: Moments, n: int, low: float, alpha: float) -> Any:
+def guarded_low(found: Moments, n: int, low: float, alpha: float, step: float = 0.0) -> Any:
     """Student's lower bound, and no higher than the mean with the unseen share at ``low``.
 
-    A share q of the population shows in none of n values with probability (1 - q)^n: what that
-    leaves possible at ``alpha`` may lie at the far end, however narrow the values seen.
+    ``step``: by which the sum of values on few steps is corrected (``lattice.py``). A share q of
+    the population shows in none of n values with probability (1 - q)^n: what that leaves possible
+    at ``alpha`` may lie at the far end, however narrow the values seen.
     """
     unseen = unseen_share(n, alpha)
-    return np.minimum(t_low(found, alpha), (1 - unseen) * found.mean + unseen * low)
+    return np.minimum(t_low(found, alpha) - step / n, (1 - unseen) * found.mean + unseen * low)
 
 
 def bounded_interval(values: Floats, low: float, high: float, alpha: float) -> Interval:
@@ -46,8 +48,9 @@ def bounded_interval(values: Floats, low: float, high: float, alpha: float) -> I
     n = len(values)
     if not trusts_t(n, found.skew):
         return betting_interval(values, low, high, alpha)
-    bottom = guarded_low(found, n, low, alpha)
-    top = -guarded_low(mirrored(found), n, -high, alpha)
+    step = half_step(values)
+    bottom = guarded_low(found, n, low, alpha, step)
+    top = -guarded_low(mirrored(found), n, -high, alpha, step)
     mean, level = float(found.mean), 1 - 2 * alpha
     return Interval(mean, max(float(bottom), low), min(float(top), high), level, n, T_METHOD)
 
@@ -59,7 +62,7 @@ def proves_bounded(values: Floats, threshold: float, low: float, high: float, al
     """
     n = values.shape[-1]
     found = moments(values)
-    by_t = guarded_low(found, n, low, alpha) > threshold
+    by_t = guarded_low(found, n, low, alpha, half_step(values)) > threshold
     trusted = trusts_t(n, found.skew)
     if threshold <= low:
         by_bets = np.ones(found.mean.shape, bool)

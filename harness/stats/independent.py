@@ -8,13 +8,12 @@ import numpy as np
 
 from harness.stats.betting import betting_difference_low
 from harness.stats.bounded import MAX_SKEW, MIN_T
+from harness.stats.clustered import cluster_moments, influences
 from harness.stats.constant import unseen_share
 from harness.stats.mean import (
     Codes,
     Floats,
     Moments,
-    cluster_moments,
-    influences,
     mirrored,
     moments,
     skewness,

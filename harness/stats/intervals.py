@@ -16,14 +16,15 @@ from harness.stats.betting import betting_interval
 from harness.stats.binomial import binomial_interval
 from harness.stats.bootstrap import bca_interval
 from harness.stats.bounded import MIN_T, T_METHOD, bounded_interval
+from harness.stats.clustered import cluster_interval
 from harness.stats.constant import constant_interval
 from harness.stats.mean import (
     Codes,
     Floats,
-    cluster_moments,
+    mirrored,
     moments,
     standard_error,
-    t_interval,
+    t_low,
 )
 from harness.stats.quantile import anytime_quantile_interval, quantile_interval
 from harness.stats.scale import NoInterval, Scale, clipped, hull, scaled
@@ -154,9 +155,7 @@ def _mean(
     plain = binary() if binary is not None else _independent(values, low, high, alpha)
     if clusters is None:
         return plain
-    method = f"cluster-robust t ({units} clusters)"
-    robust = t_interval(cluster_moments(values, clusters), len(values), alpha, method)
-    return clipped(hull(robust, plain), low, high)
+    return clipped(hull(cluster_interval(values, clusters, alpha), plain), low, high)
 
 
 def _constant(
@@ -174,7 +173,9 @@ def _constant(
 def _independent(values: Floats, low: float | None, high: float | None, alpha: float) -> Interval:
     if low is not None and high is not None:
         return bounded_interval(np.clip(values, low, high), low, high, alpha)
-    found = t_interval(moments(values), len(values), alpha, T_METHOD)
+    of = moments(values)
+    bottom, top = float(t_low(of, alpha)), -float(t_low(mirrored(of), alpha))
+    found = Interval(float(of.mean), bottom, top, 1 - 2 * alpha, len(values), T_METHOD)
     if len(values) < MIN_T:
         found = hull(found, bca_interval(values, alpha))
     return clipped(found, low, high)

@@ -1,4 +1,4 @@
-"""Student's t for a mean, widened for skewness, plain and cluster-robust."""
+"""Student's t for a mean, widened for skewness."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from harness.types import Interval
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -62,37 +60,6 @@ def moments(values: Floats) -> Moments:
     )
 
 
-def cluster_moments(values: Floats, clusters: Codes) -> Moments:
-    """Of ``values`` (n,) that are independent only between ``clusters`` (n,) of integer codes.
-
-    The error is the cluster jackknife, CR3, which MacKinnon, Nielsen & Webb (2023, Journal of
-    Econometrics 232:272-299) recommend for few and unequal clusters. Degrees of freedom: one less
-    than the effective number of clusters of Carter, Schnepel & Steigerwald (2017, Review of
-    Economics and Statistics 99:698-709) at full correlation, (sum of sizes)^2 / sum of sizes^2;
-    that is G - 1 where all sizes are equal.
-    """
-    parts, sizes = influences(values - values.mean(), clusters)
-    groups = len(parts)
-    squares = float(parts @ parts)
-    return Moments(
-        float(values.mean()),
-        math.sqrt((groups - 1) / groups * squares),
-        float(skewness(np.float64((parts**3).sum()), np.float64(squares))),
-        effective_clusters(sizes) - 1,
-    )
-
-
-def influences(residuals: Floats, clusters: Codes) -> tuple[Floats, Floats]:
-    """(G,) what leaving a cluster out does to the mean, and (G,) the clusters' sizes."""
-    codes = np.unique(clusters, return_inverse=True)[1]
-    sizes = np.bincount(codes).astype(np.float64)
-    return np.bincount(codes, weights=residuals) / (len(residuals) - sizes), sizes
-
-
-def effective_clusters(sizes: Floats) -> float:
-    return float(sizes.sum() ** 2 / (sizes**2).sum())
-
-
 def skewness(cubes: Any, squares: Any) -> Any:
     """Of the mean, from sums of cubes and squares of its parts; never beyond 1."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -132,9 +99,3 @@ def t_low(found: Moments, alpha: float) -> Any:
 def mirrored(found: Moments) -> Moments:
     """Of the negated values."""
     return Moments(-found.mean, found.error, -found.skew, found.df)
-
-
-def t_interval(found: Moments, n: int, alpha: float, method: str) -> Interval:
-    """Two-sided 1 - 2*alpha interval; each bound one-sided at ``alpha``."""
-    low, high = float(t_low(found, alpha)), -float(t_low(mirrored(found), alpha))
-    return Interval(float(found.mean), low, high, 1 - 2 * alpha, n, method)

@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.stats.betting import betting_difference_low, betting_low
 from harness.stats.bounded import MAX_SKEW, MIN_T
+from harness.stats.clustered import effective_clusters
 from harness.stats.constant import unseen_share
 from harness.stats.independent import Groups, Sides, unseen_low
 from harness.stats.intervals import (
@@ -21,7 +22,8 @@ from harness.stats.intervals import (
     difference_interval,
     own_interval,
 )
-from harness.stats.mean import Codes, Floats, effective_clusters, skew_widening, t_critical
+from harness.stats.lattice import half_step
+from harness.stats.mean import Codes, Floats, skew_widening, t_critical
 from harness.stats.newcombe import newcombe_low
 from harness.stats.scale import Scale
 
@@ -172,6 +174,8 @@ class _Errors:
     df: float
     vary: bool = True
     """Whether the units differ, whatever the unscored values were."""
+    farthest: float = 0.0
+    """Of clusters: the largest sum of residuals, over the mean size of a cluster."""
 
 
 def _ends(scale: Scale) -> tuple[float, float]:
@@ -199,10 +203,12 @@ def _lowest(
         return max(low, plain)
     errors = _errors(values, clusters)
     mean = float(values.worst.mean())
-    by_t = mean - _reach(errors, alpha) * errors.error
+    groups = len(np.unique(clusters))
+    by_t = mean - _reach(errors, alpha) * errors.error - _step(values)
+    by_t = min(by_t, mean - unseen_share(groups, alpha) * errors.farthest)
     if not errors.vary:
         # Complete, the clusters may have been all equal, which has a bound of its own.
-        by_t = min(by_t, mean - unseen_share(len(np.unique(clusters)), alpha) * (mean - low))
+        by_t = min(by_t, mean - unseen_share(groups, alpha) * (mean - low))
     return max(low, min(plain, by_t))
 
 
@@ -222,7 +228,7 @@ def _lowest_independent(values: Range, low: float, alpha: float) -> float:
         unseen = unseen_share(n, alpha)
         bound = min(
             bound,
-            mean - _reach(errors, alpha) * errors.error,
+            mean - _reach(errors, alpha) * errors.error - _step(values),
             (1 - unseen) * mean + unseen * low,
         )
     return bound
@@ -231,6 +237,15 @@ def _lowest_independent(values: Range, low: float, alpha: float) -> float:
 def _reach(errors: _Errors, alpha: float) -> float:
     widest = max(0.0, -errors.skew[0])
     return t_critical(errors.df, alpha) + (widest * skew_widening(alpha) if errors.error else 0.0)
+
+
+def _step(values: Range) -> float:
+    """The correction for values on few steps, of any completion: what is known of them takes no
+    finer steps than all of them, and one known value says nothing of the steps."""
+    known, n = values.known, len(values.worst)
+    if len(np.unique(np.round(known, 9))) < 2:
+        return float((values.best - values.worst).max(initial=0.0)) / 2 / n
+    return half_step(known) / n
 
 
 def _errors(values: Range, clusters: Codes | None) -> _Errors:
@@ -280,4 +295,11 @@ def _cluster_errors(below: Floats, above: Floats, clusters: Codes) -> _Errors:
     cubes = float(((sums + shift) ** 3).sum())
     skew = _over(cubes, least**2)
     error = math.sqrt((groups - 1) / groups) * largest
-    return _Errors(error, (-skew, skew), effective_clusters(sizes) - 1, least > 1e-9 * largest)
+    raw = np.maximum(*(np.abs(end * weights) for end in ends)) + shift * weights
+    return _Errors(
+        error,
+        (-skew, skew),
+        effective_clusters(sizes) - 1,
+        least > 1e-9 * largest,
+        float(raw.max()) * groups / n,
+    )

@@ -16,6 +16,7 @@ import numpy as np
 from harness.stats.betting import shares
 from harness.stats.bounded import MIN_T, guarded_low, trusts_t
 from harness.stats.constant import unseen_share
+from harness.stats.lattice import half_step
 from harness.stats.mean import Bools, Codes, Floats, Moments, skewness, t_low
 from harness.stats.scale import Scale
 
@@ -220,6 +221,7 @@ class _Decision:
         powers = np.stack([np.ones_like(d), d, d * d, d**3, values > 0, values < 0], axis=1)
         self._sums = powers if codes is None else _by_unit(powers, codes)
         self._range = (float(values.min()), float(values.max()))
+        self._step = half_step(values)
         size = len(values) / len(population.weights) if codes is not None else 1.0
         bets = shares(max(1, round(units * size)), alpha, anytime=False)
         self._logs: Floats | None = None
@@ -242,8 +244,7 @@ class _Decision:
             plain = self._bounded(counts, n, found)
         if self._of.codes is None:
             return np.asarray(plain)
-        robust = t_low(self._robust(counts, n, first), self._alpha) > 0
-        return np.asarray(plain & robust)
+        return np.asarray(plain & self._robust(counts, n, first))
 
     def _moments(self, n: Floats, first: Floats, second: Floats, third: Floats) -> Moments:
         mean = first / n
@@ -258,7 +259,7 @@ class _Decision:
         low, threshold = self._of.ends[0], self._threshold
         assert low is not None
         size = round(float(np.median(n)))
-        by_t = guarded_low(found, size, low - threshold, self._alpha) > 0
+        by_t = guarded_low(found, size, low - threshold, self._alpha, self._step) > 0
         if self._logs is None:
             by_bets = found.mean > 0
         else:
@@ -286,10 +287,11 @@ class _Decision:
         low = self._of.scale.low or 0.0
         successes = up if low >= 0 else n - down
         limit = np.clip((self._threshold - low) / span, 0.0, 1.0)
-        return 1 - bdtr(np.maximum(successes - 1, 0), n, limit) * (successes > 0) <= self._alpha
+        below = bdtr(np.maximum(successes - 1, 0), n.astype(np.int64), limit)
+        return 1 - below * (successes > 0) <= self._alpha
 
-    def _robust(self, counts: Floats, n: Floats, first: Floats) -> Moments:
-        """``mean.cluster_moments`` of each drawn sample."""
+    def _robust(self, counts: Floats, n: Floats, first: Floats) -> Any:
+        """``clustered.cluster_interval`` of each drawn sample."""
         mean = first / n
         sizes, sums = self._sums[:, 0], self._sums[:, 1]
         residuals = sums - mean[:, None] * sizes
@@ -298,7 +300,11 @@ class _Decision:
         groups = self._units
         error = np.sqrt((groups - 1) / groups * squares)
         df = float(np.median(n**2 / (counts @ sizes**2))) - 1
-        return Moments(mean, error, skewness((counts * parts**3).sum(axis=1), squares), df)
+        skew = skewness((counts * parts**3).sum(axis=1), squares)
+        by_t = t_low(Moments(mean, error, skew, df), self._alpha) - self._step / n
+        farthest = np.where(counts > 0, np.abs(residuals), 0.0).max(axis=1)
+        reach = unseen_share(groups, self._alpha) * groups * farthest / n
+        return (by_t > 0) & (mean - reach > 0)
 
 
 def _by_unit(rows: Floats, codes: Codes) -> Floats:
