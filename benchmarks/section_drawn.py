@@ -109,7 +109,7 @@ def clustered(options: Options) -> tuple[list[Cell], str]:
                     sizes = draws.cluster_sizes(groups, equal)
                     codes = np.repeat(np.arange(groups), sizes)
                     n = len(codes)
-                    r = options.repetitions(n, most=5000)
+                    r = options.repetitions(n, most=10_000 if groups <= 20 else 5000)
                     rng = generator(options.seed, "clustered", case, groups)
                     drawn = partial(draw, rng, sizes=sizes, mean=threshold, icc=icc)
                     scale = Scale(0.0, 1.0, binary=kind == "binary")

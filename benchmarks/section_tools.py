@@ -7,10 +7,10 @@ from collections.abc import Callable
 import other_gates
 from simulation_cells import Cell, Options, table
 
-NULL_SIZES = ((50, 300), (200, 300), (1000, 50))
+NULL_SIZES = ((50, 300), (200, 200), (1000, 40))
 """(n, repetitions): their bootstraps are slow."""
 POWER_SIZES = ((200, 300),)
-CLUSTER_SIZES = ((200, 300),)
+CLUSTER_SIZES = ((200, 200),)
 
 
 def compare(options: Options) -> tuple[list[Cell], str]:

@@ -91,6 +91,7 @@ def bounded_families() -> list[Family]:
         Family("80% ties, rest ROUGE-like", partial(mostly_ties, other=rouge_like), usual),
         Family("80% ties, rest skewed down", partial(mostly_ties, other=skewed), usual),
     ]
+    found.append(Family("harm 10%, rest ties", partial(rare, share=0.1), (-0.1,)))
     for share in (0.005, 0.01, 0.02, 0.05):
         named = f"{100 * share:g}%"
         found += [
