@@ -96,7 +96,11 @@ def joint_power(checked: Sequence[Checked]) -> tuple[float, float] | None:
     The rows share samples, so their chances do not multiply; these are Bonferroni's and the least
     favourable row's.
     """
-    powers = [c.power for c in checked if c.row.gating]
+    return all_ship([c.power for c in checked if c.row.gating])
+
+
+def all_ship(powers: Sequence[float | None]) -> tuple[float, float] | None:
+    """``joint_power`` of rows with these powers."""
     known = [p for p in powers if p is not None]
     if not known or len(known) < len(powers):
         return None
@@ -120,7 +124,7 @@ def _check(
         return _quantile(row, question)
     if evidence.kind == "independent":
         return _independent(row, question, seed)
-    population, units = _population(evidence, upper=question.upper)
+    population, units = population_of(evidence, upper=question.upper)
     threshold = -question.threshold if question.upper else question.threshold
     null = {
         "reweighted to the margin": tilted(population, threshold),
@@ -153,7 +157,8 @@ def _spread(units: int, looks: list[int] | None) -> list[int]:
     return [int(n) for n in np.diff(ends, prepend=0) if n > 0]
 
 
-def _population(evidence: Evidence, *, upper: bool) -> tuple[Population, int]:
+def population_of(evidence: Evidence, *, upper: bool) -> tuple[Population, int]:
+    """The evidence as a population to draw from, negated for an upper bound, and its units."""
     values, clusters = _units(evidence)
     scale = evidence.scale
     if upper:

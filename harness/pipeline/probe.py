@@ -50,14 +50,18 @@ def of_targets(rules: RuleSet | None, looks: int) -> list[Wanted]:
 
 
 def counts(work: Work, wanted: Sequence[Wanted]) -> dict[str, int]:
-    """How many samples of each task to probe; tasks without any are left out.
+    """How many samples of each task to probe; tasks without any are left out."""
+    return counts_of(work.inputs, wanted, work.session.settings.probe)
 
-    As many as the caller says, else as give the quantile of each rule on latency a bound (59 for
-    the 95th percentile at alpha 0.05), at least its ``min_samples``; never more than there are.
+
+def counts_of(
+    inputs: Sequence[Inputs], wanted: Sequence[Wanted], said: int | None
+) -> dict[str, int]:
+    """As many as the caller ``said``, else as give the quantile of each rule on latency a bound (59
+    for the 95th percentile at alpha 0.05), at least its ``min_samples``; never more than there are.
     """
-    said = work.session.settings.probe
     found = {}
-    for one in work.inputs:
+    for one in inputs:
         needed = [
             max(samples_for_quantile(DERIVED[w.rule.metric].quantile or 0.5, w.alpha), least)
             for w in wanted
