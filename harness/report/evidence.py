@@ -48,7 +48,7 @@ def evidence(
     times = repetitions(run, verdict.rules, rules, sequential=sequential)
     checked = (
         gate.self_check(run, rules, sequential=sequential, repetitions=times)
-        if rules is not None and times is not None
+        if rules is not None and times is not None and not run.tampered
         else []
     )
     return Evidence(

@@ -6,6 +6,9 @@ import json
 import random
 from typing import Any
 
+from harness.compare import attribution, break_even
+from harness.gate import Checked
+from harness.report.evidence import Evidence
 from harness.store.runs import Run, outputs_table, scores_table
 from harness.types import Comparison, Rule, RuleResult, RuleSet, Status, Summary, Verdict
 
@@ -347,9 +350,9 @@ def unscored_run() -> Run:
     return Run(None, run.manifest, run.outputs, scores_table(rows))
 
 
-def renamed_run(name: Any) -> Run:
+def renamed_run(name: Any, run: Run | None = None) -> Run:
     """The whole run with every name, text, and manifest string passed through ``name``."""
-    run = whole_run(6)
+    run = whole_run(6) if run is None else run
 
     def deep(value: Any) -> Any:
         if isinstance(value, dict):
@@ -361,6 +364,13 @@ def renamed_run(name: Any) -> Run:
     manifest = deep(run.manifest)
     for key in ("tasks", "variants"):
         manifest[key] = {name(k): v for k, v in manifest[key].items()}
+    if manifest.get("probe"):
+        tasks = manifest["probe"]["tasks"]
+        for about in tasks.values():
+            about["latency_s"] = {name(k): v for k, v in about["latency_s"].items()}
+        manifest["probe"]["tasks"] = {name(k): v for k, v in tasks.items()}
+        planned = manifest["sequential"]["planned"]
+        manifest["sequential"]["planned"] = {name(k): v for k, v in planned.items()}
     for about in manifest["tasks"].values():
         about["metrics"] = {name(k): v for k, v in about["metrics"].items()}
     structured = ("metadata", "target", "retrieved")
@@ -379,4 +389,95 @@ def renamed_run(name: Any) -> Run:
         manifest,
         outputs_table(map(row, run.outputs.to_pylist())),
         scores_table(map(row, run.scores.to_pylist())),
+    )
+
+
+# ---------------------------------------------------------- what is worked out besides
+
+
+def told_run(n: int = 40) -> Run:
+    """The whole run with every key that says how it was measured and what it cost."""
+    run = whole_run(n)
+    draw = random.Random(3)
+    ids = [f"-{i:05d}" for i in range(min(n, 12))]
+    probe = {
+        task: {
+            "sample_id": [task + i for i in ids],
+            "latency_s": {v: [0.1 + draw.random() / 9 for _ in ids] for v in VARIANTS},
+        }
+        for task in run.manifest["tasks"]
+    }
+    probe["titles"]["latency_s"]["rag"][0] = None
+    return with_manifest(
+        run,
+        sequential={
+            "batch": 10,
+            "seed": 0,
+            "looks": 4,
+            "planned": {"entities": 90, "titles": n},
+            "stopped": True,
+        },
+        staged={"stopped": False, "met_by": None},
+        batches=[
+            {"source": "monday.jsonl", "rows": 300, "created": "2026-02-02"},
+            {"source": "tuesday.jsonl", "rows": 1200, "created": "2026-02-03"},
+        ],
+        probe={"requests": 120, "seed": 0, "tasks": probe},
+        spent={"training_s": 412.5, "evaluation_s": 104.75, "tries": 3},
+    )
+
+
+def checked_rows() -> tuple[Checked, ...]:
+    """A promise kept, one broken, one that is exact, one that was not simulated."""
+    proved = rule_result(Status.SHIP)
+    held = rule_result(Status.HOLD, metric="rouge_l", role="non_inferior", margin=0.01)
+    exact = rule_result(
+        Status.SHIP, metric="latency_p95", role="guardrail", versus=None, margin=None
+    )
+    lost = rule_result(Status.INVALID, metric="judge_tone")
+    return (
+        Checked(proved, 0.046, 0.912, 500, "reweighted to the margin, with rare harm"),
+        Checked(held, 0.2, 0.5, 500, "with rare harm"),
+        Checked(exact, 0.04, 0.7, 0, "exact"),
+        Checked(lost, None, None, 0, "not decided: The judge has no calibration."),
+    )
+
+
+def evidence_of(run: Run) -> Evidence:
+    return Evidence(
+        effects=tuple(attribution(run)),
+        break_even=tuple(break_even(run)),
+        checked=checked_rows(),
+        sequential=bool(run.manifest.get("sequential")),
+    )
+
+
+def needless_run(right: float = 0.95, n: int = 80) -> Run:
+    """A staged run that stopped before training: ``few_shot`` is right so often."""
+    run = whole_run(n, tasks=("entities",))
+    kept = ("zero_shot", "few_shot")
+    scores = [
+        {**row, "value": float(i % n < right * n), "reason": None}
+        if row["variant"] == "few_shot" and row["metric"] == "exact_match"
+        else row
+        for i, row in enumerate(
+            sorted(
+                (r for r in run.scores.to_pylist() if r["variant"] in kept),
+                key=lambda r: (r["variant"], r["metric"], r["sample_id"]),
+            )
+        )
+    ]
+    target = {"metric": "exact_match", "role": "guardrail", "min": 0.8}
+    return Run(
+        None,
+        {
+            **run.manifest,
+            "variants": {v: run.manifest["variants"][v] for v in kept},
+            "not_measured": {v: {"has_adapter": True} for v in ("adapter", "hybrid")},
+            "staged": {"stopped": True, "met_by": "few_shot"},
+            "training": {},
+            "rules": {**run.manifest["rules"], "target": [target]},
+        },
+        outputs_table(r for r in run.outputs.to_pylist() if r["variant"] in kept),
+        scores_table(scores),
     )

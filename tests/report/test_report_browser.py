@@ -80,7 +80,13 @@ def opened(chromium: Any, tmp_path: Path) -> Iterator[Any]:
         verdict = runs.verdict(Status.HOLD, rules=runs.mixed_rules())
         if "hybrid" not in run.manifest["variants"]:
             verdict = runs.verdict(candidate=next(iter(run.manifest["variants"])), rules=())
-        page = render(run, verdict, runs.comparisons_of(run), runs.summaries_of(run))
+        page = render(
+            run,
+            verdict,
+            runs.comparisons_of(run),
+            runs.summaries_of(run),
+            evidence=runs.evidence_of(run),
+        )
         file = tmp_path / "a report #1.html"
         file.write_bytes(page.encode())
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
@@ -208,7 +214,8 @@ def test_a_link_opens_its_sample(opened: Any) -> None:
 
 def test_nothing_that_was_written_by_others_runs(opened: Any) -> None:
     # Each text gets the payload that its own content picks, so that names stay consistent.
-    tab = opened(runs.renamed_run(lambda s: s + XSS[zlib.crc32(s.encode()) % len(XSS)]))
+    name = lambda s: s + XSS[zlib.crc32(s.encode()) % len(XSS)]  # noqa: E731
+    tab = opened(runs.renamed_run(name, runs.told_run(6)))
     page = tab.page
     for payload in XSS:
         page.fill("#query", payload)
@@ -229,8 +236,10 @@ def test_nothing_that_was_written_by_others_runs(opened: Any) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_never_scrolls_sideways(opened: Any, width: int, scheme: str) -> None:
     long = "pneumonoultramicroscopicsilicovolcanoconiosis" * 5
-    run = runs.renamed_run(lambda s: f"{s}{long}")
+    run = runs.renamed_run(lambda s: f"{s}{long}", runs.told_run(6))
     tab = opened(run, viewport={"width": width, "height": 780}, color_scheme=scheme)
+    for summary in tab.page.locator("main summary").all():
+        summary.click()
     wide = "document.documentElement.scrollWidth"
     assert tab.page.evaluate(wide) <= width
     tab.page.locator(".line").first.click()
@@ -241,7 +250,7 @@ def test_the_page_never_scrolls_sideways(opened: Any, width: int, scheme: str) -
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_the_contrast_of_wcag_aa(opened: Any, scheme: str) -> None:
-    tab = opened(runs.whole_run(5), color_scheme=scheme)
+    tab = opened(runs.told_run(30), color_scheme=scheme)
     tab.page.locator(".line").first.click()
     tab.page.wait_for_selector("dialog[open]")
     assert tab.page.evaluate(LOW_CONTRAST) == []
