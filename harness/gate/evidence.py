@@ -51,6 +51,11 @@ class Evidence:
         return known
 
     @property
+    def known(self) -> tuple[Floats, ...]:
+        """The scored values of each side."""
+        return tuple(side[mask] for side, mask in zip(self.sides, self.scored, strict=True))
+
+    @property
     def n(self) -> int:
         """Scored pairs; of independent sides and of one side, scored values."""
         return self._count(self.scored)
@@ -153,7 +158,7 @@ class Evidence:
         alone = self.clusters is None or self.groups() == self.samples(scored=True)
         if self.quantile is not None or self.anytime or not alone or not bounded:
             return None
-        kept = [side[mask] for side, mask in zip(self.sides, self.scored, strict=True)]
+        kept = self.known
         if self.kind == "independent":
             return float(difference_moments((kept[0], kept[1])).error)
         values = kept[0] - kept[1] if self.kind == "paired" else kept[0]

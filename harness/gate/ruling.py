@@ -24,6 +24,7 @@ from harness.gate.validity import (
     check_same,
     checked_interval,
     cluster_caution,
+    few_clusters,
     independent_cautions,
 )
 from harness.stats.more import further_samples
@@ -94,10 +95,11 @@ def _comparison(
         check_same(place, candidate, pairs)
         check_counts(rule, row, place, evidence)
         check_judge(rule, info)
-        check_information(evidence.sides, pairs.scored, pairs.identical)
+        check_information(evidence.known, pairs.identical)
 
     row, question = _difference(rule, row, evidence, place, check)
-    return Ruling(row, cautions(rule, candidate, place, pairs, row), question)
+    cautioned = cautions(rule, candidate, place, pairs, row)
+    return Ruling(row, (*cautioned, *few_clusters(row, evidence)), question)
 
 
 def _independent(
@@ -113,11 +115,12 @@ def _independent(
         check_complete(place, candidate)
         check_counts(rule, row, place, evidence)
         check_judge(rule, info)
-        for side, scored in zip(evidence.sides, evidence.scored, strict=True):
-            check_information((side, side), scored, None)
+        check_information(evidence.known, None)
 
     row, question = _difference(rule, row, evidence, place, check)
-    return Ruling(row, independent_cautions(rule, candidate, place, sides), question)
+    return Ruling(
+        row, independent_cautions(rule, candidate, place, sides, evidence.known), question
+    )
 
 
 def _difference(
@@ -186,7 +189,8 @@ def _guardrail(
         more = _in_samples(answers, evidence)
     row = replace(_filled(row, interval), status=status, reason=reason, more_samples=more)
     question = Question(evidence, limit, upper)
-    return Ruling(row, cluster_caution(rule, place, grouped, owners), question)
+    cautioned = cluster_caution(rule, place, grouped, owners)
+    return Ruling(row, (*cautioned, *few_clusters(row, evidence)), question)
 
 
 # ---------------------------------------------------------------------- what both share

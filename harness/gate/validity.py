@@ -14,9 +14,13 @@ from harness.compare.aligned import Bools, MetricInfo, TaskData
 from harness.compare.comparisons import MIN_CLUSTERS
 from harness.compare.pairs import Pairs, Unpaired, slice_conflict
 from harness.gate.evidence import Evidence
+from harness.stats.constant import unseen_share
 from harness.stats.mean import Codes, Floats
 from harness.stats.scale import NoInterval, Scale
 from harness.types import Interval, Rule, RuleResult, Status
+
+FEW_CLUSTERS = 60
+"""From this many clusters on, harm to 1 in 20 of them shows in at least one, at alpha 0.05."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,9 @@ def check_complete(place: Place, candidate: str) -> None:
         )
 
 
-def check_information(sides: tuple[Floats, ...], scored: Bools, identical: bool | None) -> None:
+def check_information(known: tuple[Floats, ...], identical: bool | None) -> None:
     """Raises Stop where both sides are one constant and their outputs are not one and the same."""
-    values = np.concatenate([side[scored] for side in sides])
+    values = np.concatenate(known)
     if values.min() == values.max() and identical is not True:
         what = "differ" if identical is False else "are not all known"
         raise Stop(
@@ -174,14 +178,20 @@ def cautions(
             f"samples are not known for both '{candidate}' and '{place.versus}', so that both "
             "answered the same questions rests on the sample ids."
         )
-    for name, values in ((candidate, pairs.candidate), (str(place.versus), pairs.reference)):
-        known = values[pairs.scored]
-        if len(known) and known.min() == known.max():
-            found.append(
-                f"{where}: '{name}' has one and the same {rule.metric} ({abs(known[0]):g}) on "
-                "every sample. Check that it was measured and scored as meant."
-            )
+    known = (pairs.candidate[pairs.scored], pairs.reference[pairs.scored])
+    found += _constant_sides(rule, candidate, place, where, known)
     return (*found, *cluster_caution(rule, place, pairs.clusters, pairs.owners))
+
+
+def _constant_sides(
+    rule: Rule, candidate: str, place: Place, where: str, known: tuple[Floats, ...]
+) -> list[str]:
+    return [
+        f"{where}: '{name}' has one and the same {rule.metric} ({abs(values[0]):g}) on every "
+        "sample. Check that it was measured and scored as meant."
+        for name, values in zip((candidate, str(place.versus)), known, strict=True)
+        if len(values) and values.min() == values.max()
+    ]
 
 
 def cluster_caution(
@@ -197,8 +207,21 @@ def cluster_caution(
     )
 
 
+def few_clusters(row: RuleResult, evidence: Evidence) -> tuple[str, ...]:
+    """What a SHIP on few clusters cannot know."""
+    groups = evidence.groups()
+    alone = evidence.clusters is None or groups == evidence.samples(scored=True)
+    if alone or row.status is not Status.SHIP or groups >= FEW_CLUSTERS or not row.gating:
+        return ()
+    share = unseen_share(groups, row.alpha)
+    return (
+        f"task '{row.task}': {row.metric} rests on {groups} clusters. Harm that strikes fewer than "
+        f"1 in {max(1, round(1 / share))} of them may show in none.",
+    )
+
+
 def independent_cautions(
-    rule: Rule, candidate: str, place: Place, sides: Unpaired
+    rule: Rule, candidate: str, place: Place, sides: Unpaired, known: tuple[Floats, ...]
 ) -> tuple[str, ...]:
     where = f"task '{place.task.name}'" + (f", {place.slice}" if place.slice else "")
     said = (
@@ -207,4 +230,5 @@ def independent_cautions(
     )
     clusters = None if sides.clusters is None else np.concatenate(sides.clusters)
     owners = None if sides.owners is None else np.concatenate(sides.owners)
-    return (said, *cluster_caution(rule, place, clusters, owners))
+    constant = _constant_sides(rule, candidate, place, where, known)
+    return (said, *constant, *cluster_caution(rule, place, clusters, owners))

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import binom, nct, t
 
 from harness.stats.assumed import from_discordance, from_rate, from_sd
+from harness.stats.intervals import difference_interval
 from harness.stats.power import (
     Design,
     coarse,
@@ -178,6 +179,37 @@ def test_a_large_pilot_is_made_coarse_without_moving_it() -> None:
     assert len(rough.values) <= 512 < len(fine.values)
     assert rough.mean() == pytest.approx(fine.mean(), abs=1e-12)
     assert variance(rough) == pytest.approx(variance(fine), rel=1e-3)
+
+
+def test_many_clusters_are_thinned_without_moving_the_mean() -> None:
+    rng = np.random.default_rng(2)
+    clusters = np.repeat(np.arange(5000), rng.integers(1, 5, 5000))
+    values = (rng.normal(0.05, 0.2, 5000)[clusters]).clip(-1, 1)
+    fine = observed(values, SHARE, clusters=clusters)
+    rough = coarse(fine)
+    assert len(rough.weights) == 1000
+    assert rough.mean() == pytest.approx(fine.mean(), abs=1e-6)
+    assert variance(rough) == pytest.approx(variance(fine), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("population", "scale", "n", "threshold"),
+    [
+        (from_discordance(0.15, 0.0, BINARY), BINARY, 700, -0.03),
+        (from_sd(0.03, 0.15, SHARE), SHARE, 150, -0.02),
+        (from_sd(0.03, 0.15, SHARE), SHARE, 300, 0.01),
+    ],
+    ids=["binary", "betting", "Student's t"],
+)
+def test_power_is_how_often_the_gates_own_interval_ships(population, scale, n, threshold) -> None:
+    rng = np.random.default_rng(3)
+    shipped = 0
+    for _ in range(300):
+        d = rng.choice(population.values, n, p=population.weights)
+        found = difference_interval(np.maximum(d, 0), np.maximum(-d, 0), scale, 0.05)
+        shipped += found.low > threshold
+    expected = power(population, Design(threshold, 0.05), n)
+    assert shipped / 300 == pytest.approx(expected, abs=3 * math.sqrt(0.25 / 300))
 
 
 def test_the_samples_of_a_quantile_are_exact() -> None:
