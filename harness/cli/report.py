@@ -20,7 +20,12 @@ import click
     type=click.Path(path_type=Path),
     help="A rules file to use instead of the rules that the run holds.",
 )
-def command(run: Path, out: Path | None, rules_file: Path | None) -> None:
+@click.option(
+    "--sequential",
+    is_flag=True,
+    help="Bounds that hold however often one looks, as in `harness gate --sequential`.",
+)
+def command(run: Path, out: Path | None, rules_file: Path | None, sequential: bool) -> None:
     """Write what RUN shows, and whether its candidate may ship, as one HTML file.
 
     The file opens from disk: no server, no network.
@@ -29,4 +34,4 @@ def command(run: Path, out: Path | None, rules_file: Path | None) -> None:
     from harness.rules import load_rules
 
     rules = load_rules(rules_file) if rules_file else None
-    click.echo(write_report(run, out, rules=rules))
+    click.echo(write_report(run, out, rules=rules, sequential=sequential))
