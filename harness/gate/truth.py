@@ -185,13 +185,14 @@ def from_pilot(piloted: Piloted, rule: Rule, rates: Rates) -> Truth:
     population, units = population_of(evidence, upper=upper)
     count = units if population.codes is None else len(population.codes)
     threshold = -piloted.question.threshold if upper else piloted.question.threshold
-    family = reweighted(coarse(population), threshold, units)
+    drawn = coarse(population, often=evidence.anytime)
+    family = reweighted(drawn, threshold, units)
     clustered = evidence.clusters is not None or evidence.owners is not None
     wanted = rates.rate if rule.role == "guardrail" else rates.effect
     if wanted is None:
         bound = piloted.row.ci_high if upper else piloted.row.ci_low
         return Truth(
-            coarse(population),
+            drawn,
             family,
             "pilot",
             count / units,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.stats.mean import Floats
+from harness.stats.mean import Codes, Floats
 from harness.stats.quantile import quantile_ship_rate
 from harness.stats.simulate import (
     REPETITIONS,
@@ -25,11 +25,13 @@ from harness.stats.simulate import (
 
 MOST = 10_000_000
 """Samples beyond which no search goes."""
-_LOOKS = 100
+_LOOKS = 40
 """Looks of a sequence that are simulated at most: fewer looks than that lose little power."""
-_CLOSE = 0.01
-"""Of a simulated share: about one Monte Carlo error at 2,000 repetitions."""
-_DISTINCT = 512
+_CLOSE = 0.007
+"""Of a simulated share: less than one Monte Carlo error at 2,000 repetitions."""
+DISTINCT, UNITS = 512, 1000
+"""Values and clusters that a search draws from; fewer where every sample has many looks."""
+DISTINCT_OFTEN, UNITS_OFTEN = 128, 300
 
 Family = Callable[[float], Population | None]
 """The population whose mean is the argument; None: there is none."""
@@ -90,9 +92,9 @@ def samples_needed(population: Population, design: Design, target: float) -> int
         return least
     guess = _reach(design.alpha, target) * math.sqrt(variance(population)) / gap
     root = _crossing(
-        lambda x: power(population, design, round(x * x)),
+        lambda x, of: power(population, of, round(x * x)),
         target,
-        design.alpha,
+        design,
         max(guess, math.sqrt(least)),
         math.sqrt(MOST),
     )
@@ -109,12 +111,12 @@ def smallest_effect(
     if n < design.smallest():
         return None
 
-    def rate(distance: float) -> float | None:
+    def rate(distance: float, of: Design) -> float | None:
         population = family(design.threshold + distance)
-        return None if population is None else power(population, design, n)
+        return None if population is None else power(population, of, n)
 
     guess = _reach(design.alpha, target) * math.sqrt(max(variance(like), 1e-12) / n)
-    found = _crossing(rate, target, design.alpha, guess, math.inf)
+    found = _crossing(rate, target, design, guess, math.inf)
     return None if found is None else design.threshold + found
 
 
@@ -148,17 +150,39 @@ def _with_unit(population: Population, value: float, weight: float) -> Populatio
     return replace(population, values=values, weights=weights, codes=codes)
 
 
-def coarse(population: Population) -> Population:
-    """At most ``_DISTINCT`` values, each the mean of those it stands for: a search draws often."""
+def coarse(population: Population, *, often: bool = False) -> Population:
+    """A population that is quick to draw from, with the same mean: a search draws it a lot.
+
+    At most ``DISTINCT`` values, each the mean of those it stands for; or ``UNITS`` of the clusters,
+    drawn with a fixed seed. ``often``: at most ``DISTINCT_OFTEN`` and ``UNITS_OFTEN``.
+    """
+    if population.codes is not None:
+        return _fewer_clusters(population, population.codes, UNITS_OFTEN if often else UNITS)
     values, weights = population.values, population.weights
-    if population.codes is not None or len(values) <= _DISTINCT:
+    most = DISTINCT_OFTEN if often else DISTINCT
+    if len(values) <= most:
         return population
     low, high = float(values.min()), float(values.max())
-    bins = np.minimum(((values - low) / (high - low) * _DISTINCT).astype(np.int64), _DISTINCT - 1)
-    share: Floats = np.bincount(bins, weights, _DISTINCT).astype(np.float64)
-    total = np.bincount(bins, weights * values, _DISTINCT)
+    bins = np.minimum(((values - low) / (high - low) * most).astype(np.int64), most - 1)
+    share: Floats = np.bincount(bins, weights, most).astype(np.float64)
+    total = np.bincount(bins, weights * values, most)
     kept = share > 0
     return replace(population, values=total[kept] / share[kept], weights=share[kept])
+
+
+def _fewer_clusters(population: Population, codes: Codes, most: int) -> Population:
+    units = len(population.weights)
+    if units <= most:
+        return population
+    drawn = np.sort(np.random.default_rng(0).permutation(units)[:most])
+    kept = np.isin(codes, drawn)
+    fewer = replace(
+        population,
+        values=population.values[kept],
+        weights=np.full(most, 1 / most),
+        codes=np.searchsorted(drawn, codes[kept]).astype(np.int64),
+    )
+    return tilted(fewer, population.mean()) or fewer
 
 
 def variance(population: Population) -> float:
@@ -178,9 +202,32 @@ def _reach(alpha: float, target: float) -> float:
 
 
 def _crossing(
-    rate: Callable[[float], float | None], target: float, alpha: float, start: float, most: float
+    rate: Callable[[float, Design], float | None],
+    target: float,
+    design: Design,
+    start: float,
+    most: float,
 ) -> float | None:
     """Where a rising ``rate`` of x > 0 reaches ``target``; None: nowhere up to ``most``.
+
+    First with a quarter of the repetitions, then from there with all.
+    """
+    rough = replace(design, repetitions=max(1, design.repetitions // 4))
+    near = _solved(lambda x: rate(x, rough), target, design.alpha, start, most, 2 * _CLOSE)
+    if near is None:
+        return None
+    return _solved(lambda x: rate(x, design), target, design.alpha, near, most, _CLOSE)
+
+
+def _solved(
+    rate: Callable[[float], float | None],
+    target: float,
+    alpha: float,
+    start: float,
+    most: float,
+    close: float,
+) -> float | None:
+    """An x > 0 where ``rate`` is within ``close`` of ``target``, or where it leaps over it.
 
     Where a bound lies a multiple of the standard error below the estimate, probit(rate) is
     c * x - z_alpha, for x the distance from the threshold as for x the root of n: that line leads
@@ -192,7 +239,7 @@ def _crossing(
     below, above, x, possible = 0.0, math.inf, min(start, most), True
     for _ in range(60):
         found = rate(x)
-        if found is not None and abs(found - target) <= _CLOSE:
+        if found is not None and abs(found - target) <= close:
             return x
         if found is not None and found < target:
             if x >= most:

@@ -104,7 +104,8 @@ def test_the_smallest_effect_is_seen_four_times_in_five(threshold: float) -> Non
     assert found > threshold
     assert power(family(found), design, 600) == pytest.approx(0.8, abs=0.02)
     needed = samples_needed(family(found), design, 0.8)
-    assert needed == pytest.approx(600, rel=0.06)
+    # Two searches, each as exact as 2,000 repetitions are.
+    assert needed == pytest.approx(600, rel=0.1)
 
 
 def test_an_effect_on_the_wrong_side_needs_no_number_of_samples() -> None:
