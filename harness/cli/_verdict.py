@@ -36,8 +36,13 @@ def terminal() -> Console:
     """Standard output; wide enough for a table where it is not a terminal (a CI log)."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=140)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich would exit with 1, which is HOLD.
+            raise BrokenPipeError
+
+    console = Output(highlight=False)
+    return console if console.is_terminal else Output(highlight=False, width=140)
 
 
 def print_verdict(run: Run, verdict: Verdict) -> None:

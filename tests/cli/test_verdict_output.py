@@ -91,3 +91,18 @@ def test_a_device_that_is_none_is_usage(command: str, wrong: str, harness_cli) -
 def test_every_device_may_be_named(right: str, harness_cli) -> None:
     done = harness_cli("run", "nowhere", "--device", right)
     assert "There is no suite at 'nowhere'" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_hold(run: Path) -> None:
+    """`harness gate run | head`: rich, left to itself, would exit with 1."""
+    import os
+    import subprocess
+    import sys
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "gate", run], stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
