@@ -30,8 +30,8 @@ CLUSTER_LIMIT = 1.3 * ALPHA
 THRESHOLDS = (0.0, 0.02, -0.02, -0.05)
 SHARES = (1.0, 0.1)
 """Size of the candidate's side over the reference's: halves, and a canary of a tenth."""
-SLOW = 100
-"""Repetitions where the bound is the product of two bets, which takes a third of a second."""
+SLOW = 300
+"""Repetitions where the bound is the product of two bets, which takes longest."""
 Side = Callable[[np.random.Generator, int], np.ndarray]
 
 
@@ -122,7 +122,7 @@ def _continuous(options: Options) -> list[Cell]:
     ):
         for n in sides.sizes:
             most = SLOW if n <= 100 or sides.name.startswith("rare") else 4000
-            r = max(20, most // 20) if options.quick else most
+            r = max(20, most // 40) if options.quick else most
             rng = generator(options.seed, "independent", sides.name, n)
             found = [
                 ships(sides.candidate(rng, n), sides.reference(rng, n), sides.threshold, BOUNDED)
