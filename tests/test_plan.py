@@ -10,7 +10,8 @@ import pytest
 from made_runs import BINARY, guardrail, made_run, rules
 
 from harness.errors import RulesError, UsageError
-from harness.gate.plan import Options, Planned, chance, plan
+from harness.gate.plan import chance, plan
+from harness.gate.planned import Options, Planned
 from harness.gate.truth import Rates
 from harness.pipeline.inputs import load
 from harness.pipeline.unmeasured import unmeasured
@@ -179,6 +180,7 @@ def test_what_is_not_said_is_asked_for_by_rule() -> None:
     [
         ({"discordance": 0.1, "effect": 0.2}, "at most 0.1"),
         ({"discordance": 0.1, "effect": 0.0, "pilot": pilot()}, "choose one"),
+        ({"effect": 5.0, "pilot": pilot()}, "--effect 5"),
     ],
 )
 def test_rates_that_cannot_be_are_refused(rates: dict[str, Any], message: str) -> None:
@@ -257,6 +259,20 @@ def test_two_independent_samples_are_not_planned_in_silence() -> None:
     (row,) = planned(rule(pairing="independent"), pilot=pilot())
     assert row.power is None
     assert "independent" in row.notes[0]
+
+
+def test_fewer_samples_than_a_verdict_needs_are_said() -> None:
+    options = Options(samples=20)
+    (row,) = planned(rule(), discordance=0.2, effect=0.1, options=options)
+    assert row.power == 0.0
+    assert "at least 30 samples" in row.notes[0]
+
+
+def test_more_power_never_needs_fewer_samples() -> None:
+    made = {"metric": "f1", "role": "superior", "versus": "plain", "margin": 0.0}
+    for effect in (0.04, 0.05, 0.06):
+        (row,) = planned(made, run={"scorers": ("f1",)}, sd=0.2, effect=effect)
+        assert row.samples[0.8] <= row.samples[0.9]
 
 
 def test_looking_often_needs_more_samples() -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.cli._verdict import number, terminal
-from harness.gate.plan import TARGETS, Options, Planned, chance
+from harness.gate.plan import chance
+from harness.gate.planned import TARGETS, Options, Planned
 from harness.gate.truth import Rates
 from harness.stats.power import MOST
 

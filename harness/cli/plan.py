@@ -79,7 +79,8 @@ def command(
     from harness.cli._plan import Made, print_plan, to_dict
     from harness.compare import COLUMNS
     from harness.errors import RulesError
-    from harness.gate.plan import Options, plan
+    from harness.gate.plan import plan
+    from harness.gate.planned import Options
     from harness.gate.truth import Rates
     from harness.pipeline import Settings
     from harness.pipeline.inputs import load, repeats

@@ -7,85 +7,23 @@ samples, is decided by the code that decides it later.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.compare.aligned import TaskData, index
-from harness.compare.comparisons import MIN_CLUSTERS
 from harness.compare.derived import LATENCIES
 from harness.compare.pairs import clusters_of, owners_of
 from harness.errors import RulesError, UsageError
 from harness.gate.decide import faults, known_variants
 from harness.gate.places import places, references, tasks_of, unknown_candidate
-from harness.gate.ruling import Question, metric_info
+from harness.gate.planned import Options, Planned, of_quantile, simulated
+from harness.gate.ruling import metric_info
 from harness.gate.selfcheck import all_ship
-from harness.gate.truth import Piloted, Rates, Truth, Unknown, ask_pilot, from_pilot, stated, unsaid
+from harness.gate.truth import Piloted, Rates, Unknown, ask_pilot, from_pilot, stated, unsaid
 from harness.gate.validity import Place
-from harness.stats.binomial import binomial_interval
-from harness.stats.power import (
-    Design,
-    power,
-    quantile_samples,
-    samples_needed,
-    smallest_effect,
-    smallest_share,
-)
-from harness.stats.quantile import quantile_ship_rate
-from harness.stats.simulate import REPETITIONS
 from harness.store.runs import Run
-from harness.types import Role, Rule, RuleSet
-
-TARGETS = (0.8, 0.9)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a plan is made."""
-
-    samples: int | None = None
-    """Eval samples of each task; None: as many as the suite has."""
-    batch: int | None = None
-    """Samples between two looks of a sequential run; None: not sequential."""
-    repetitions: int = REPETITIONS
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One row of the verdict to come. Values are in the rule's own terms: a difference, positive
-    being better, or the candidate's value."""
-
-    metric: str
-    role: Role
-    task: str
-    slice: str | None
-    versus: str | None
-    alpha: float
-    gating: bool
-    threshold: float
-    """What the true value must exceed (or, of a guardrail, keep)."""
-    upper: bool
-    n: int
-    """Samples; of a latency: probed ones."""
-    references: int = 1
-    """Variants that the row stands for (``best``, without a pilot)."""
-    effect: float | None = None
-    """What is taken to be true; of a latency: the share of requests within the limit."""
-    assumed: str = ""
-    power: float | None = None
-    bound: float | None = None
-    """The pilot's unfavourable bound of ``effect``."""
-    power_at_bound: float | None = None
-    smallest: float | None = None
-    """The smallest true value with 80% power at ``n``; of a latency: such a share."""
-    samples: Mapping[float, int | None] = field(default_factory=dict)
-    """Power -> samples; None: never, or more than ``stats.power.MOST``."""
-    never: bool = False
-    """Whether no number of samples helps: ``effect`` is on the wrong side of the threshold."""
-    share: bool = False
-    """Whether ``effect``, ``bound`` and ``smallest`` are shares of requests."""
-    notes: tuple[str, ...] = ()
+from harness.types import Rule, RuleSet
 
 
 def plan(
@@ -189,7 +127,7 @@ def _planned(
     options: Options,
 ) -> Planned:
     row = _blank(case, options)
-    anytime = options.batch is not None
+    anytime, least = options.batch is not None, case.rule.min_samples
     try:
         if pilot is None:
             info = metric_info(case.rule, case.place.task)
@@ -200,9 +138,9 @@ def _planned(
             )
             row = replace(row, notes=_about(asked, case))
             if asked.question.evidence.quantile is not None:
-                return _quantile(row, case, asked.question)
+                return of_quantile(row, asked.question, least=least)
             truth = from_pilot(asked, case.rule, rates)
-        return _simulated(row, case, truth, options)
+        return simulated(row, truth, options, least=least, clustered=case.clustered)
     except Unknown as unknown:
         return replace(row, notes=(*row.notes, str(unknown)))
 
@@ -241,73 +179,3 @@ def _about(asked: Piloted, case: _Case) -> tuple[str, ...]:
     if case.clustered and evidence.clusters is None and evidence.owners is None:
         notes.append("the suite's samples come in clusters, of which the pilot tells nothing")
     return tuple(notes)
-
-
-# --------------------------------------------------------------------------- the numbers
-
-
-def _simulated(row: Planned, case: _Case, truth: Truth, options: Options) -> Planned:
-    sign = -1.0 if row.upper else 1.0
-    design = Design(
-        sign * row.threshold,
-        row.alpha,
-        unit=truth.unit,
-        least=case.rule.min_samples,
-        least_units=MIN_CLUSTERS if truth.clustered else 1,
-        batch=options.batch,
-        repetitions=options.repetitions,
-        seed=options.seed,
-    )
-    low = truth.population.ends[0]
-    if options.batch is not None and (low is None or design.threshold <= low):
-        raise Unknown("no bound holds at every look: the metric has no range, or the limit is its")
-    at_bound = None if truth.bound is None else truth.family(truth.bound)
-    effect = truth.population.mean()
-    smallest = smallest_effect(truth.family, truth.population, design, row.n, TARGETS[0])
-    notes = row.notes
-    if case.clustered and not truth.clustered and not notes:
-        notes = ("samples are taken as independent, but come in clusters: a pilot would tell more",)
-    return replace(
-        row,
-        effect=sign * effect,
-        assumed=truth.words,
-        power=power(truth.population, design, row.n),
-        bound=None if truth.bound is None else sign * truth.bound,
-        power_at_bound=None if at_bound is None else power(at_bound, design, row.n),
-        smallest=None if smallest is None else sign * smallest,
-        samples={t: samples_needed(truth.population, design, t) for t in TARGETS},
-        never=effect <= design.threshold,
-        notes=notes,
-    )
-
-
-def _quantile(row: Planned, case: _Case, question: Question) -> Planned:
-    """Exact: the bound of a quantile is an order statistic, so SHIP is a binomial event."""
-    evidence = question.evidence
-    if evidence.clusters is not None or evidence.owners is not None or evidence.anytime:
-        raise Unknown("a quantile of clustered values is not planned")
-    assert evidence.quantile is not None
-    values = evidence.sides[0][evidence.scored[0]]
-    kept = values <= question.threshold if question.upper else values >= question.threshold
-    share = evidence.quantile if question.upper else 1 - evidence.quantile
-    within, alpha, least = float(kept.mean()), row.alpha, case.rule.min_samples
-    bound = binomial_interval(int(kept.sum()), len(kept), alpha).low
-
-    def rate(true: float) -> float:
-        return quantile_ship_rate(row.n, share, true, alpha) if row.n >= least else 0.0
-
-    never = within <= share
-    return replace(
-        row,
-        effect=within,
-        assumed="pilot",
-        power=rate(within),
-        bound=bound,
-        power_at_bound=rate(bound),
-        smallest=smallest_share(row.n, share, alpha, TARGETS[0]) if row.n >= least else None,
-        samples={
-            t: None if never else quantile_samples(share, within, alpha, t, least) for t in TARGETS
-        },
-        never=never,
-        share=True,
-    )

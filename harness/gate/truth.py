@@ -199,7 +199,12 @@ def from_pilot(piloted: Piloted, rule: Rule, rates: Rates) -> Truth:
             clustered,
             None if bound is None else (-bound if upper else bound),
         )
-    moved = family(-wanted if upper else wanted)
+    ends = [end for end in population.ends if end is not None]
+    mean = -wanted if upper else wanted
+    if ends and not min(ends) <= mean <= max(ends):
+        option = "rate" if rule.role == "guardrail" else "effect"
+        raise UsageError(f"--{option} {wanted:g} is more or less than {rule.metric} can be.")
+    moved = family(mean)
     if moved is None:
         raise Unknown(f"the pilot's values cannot be reweighted to a mean of {wanted:g}")
     return Truth(moved, family, "pilot, reweighted", count / units, clustered)
