@@ -29,6 +29,8 @@ CLUSTERED = {
     "binary": draws.clustered_binary,
     "one cluster in 20 loses": draws.clustered_rare,
 }
+RARE = "one cluster in 20 loses"
+"""Reported, not promised: the sample often holds no such cluster, and then nothing tells of it."""
 EFFECTS = (
     ("symmetric small noise", 0.0, 0.01),
     ("symmetric small noise", -0.02, 0.0),
@@ -103,7 +105,7 @@ def clustered(options: Options) -> tuple[list[Cell], str]:
     ours, theirs = [], []
     for kind, draw in CLUSTERED.items():
         for equal in (True, False):
-            for icc in (1.0,) if kind.startswith("one") else (0.1, 0.5):
+            for icc in (1.0,) if kind == RARE else (0.1, 0.5):
                 case = f"{kind}, {'equal' if equal else 'unequal'} sizes, ICC {icc:g}"
                 for groups in CLUSTERS:
                     sizes = draws.cluster_sizes(groups, equal)
@@ -126,7 +128,8 @@ def clustered(options: Options) -> tuple[list[Cell], str]:
 
                     own = share(decide, drawn, r, n)
                     column = f"{groups} clusters"
-                    ours.append(Cell("this gate", case, column, own, r, CLUSTER_LIMIT))
+                    limit = None if kind == RARE else CLUSTER_LIMIT
+                    ours.append(Cell("this gate", case, column, own, r, limit))
                     t = float(np.concatenate(by_t).mean())
                     theirs.append(Cell("t, clusters less one", case, column, t, r))
     body = [
