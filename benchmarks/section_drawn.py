@@ -27,9 +27,10 @@ CLUSTER_LIMIT = 1.3 * ALPHA
 CLUSTERED = {
     "continuous": draws.clustered_continuous,
     "binary": draws.clustered_binary,
+    "losses only, binary": draws.clustered_losses,
     "one cluster in 20 loses": draws.clustered_rare,
 }
-RARE = "one cluster in 20 loses"
+RARE = ("one cluster in 20 loses", "losses only, binary")
 """Reported, not promised: the sample often holds no such cluster, and then nothing tells of it."""
 EFFECTS = (
     ("symmetric small noise", 0.0, 0.01),
@@ -105,7 +106,7 @@ def clustered(options: Options) -> tuple[list[Cell], str]:
     ours, theirs = [], []
     for kind, draw in CLUSTERED.items():
         for equal in (True, False):
-            for icc in (1.0,) if kind == RARE else (0.1, 0.5):
+            for icc in (1.0,) if kind == RARE[0] else (0.1, 0.5):
                 case = f"{kind}, {'equal' if equal else 'unequal'} sizes, ICC {icc:g}"
                 for groups in CLUSTERS:
                     sizes = draws.cluster_sizes(groups, equal)
@@ -114,7 +115,7 @@ def clustered(options: Options) -> tuple[list[Cell], str]:
                     r = options.repetitions(n, most=10_000 if groups <= 20 else 5000)
                     rng = generator(options.seed, "clustered", case, groups)
                     drawn = partial(draw, rng, sizes=sizes, mean=threshold, icc=icc)
-                    scale = Scale(0.0, 1.0, binary=kind == "binary")
+                    scale = Scale(0.0, 1.0, binary="binary" in kind)
                     by_t = []
 
                     def decide(
@@ -128,7 +129,7 @@ def clustered(options: Options) -> tuple[list[Cell], str]:
 
                     own = share(decide, drawn, r, n)
                     column = f"{groups} clusters"
-                    limit = None if kind == RARE else CLUSTER_LIMIT
+                    limit = None if kind in RARE else CLUSTER_LIMIT
                     ours.append(Cell("this gate", case, column, own, r, limit))
                     t = float(np.concatenate(by_t).mean())
                     theirs.append(Cell("t, clusters less one", case, column, t, r))

@@ -130,6 +130,16 @@ def heavy_tailed(rng: np.random.Generator, shape: tuple[int, int], mean: float) 
     return mean + rng.standard_t(3, shape)
 
 
+def clustered_losses(
+    rng: np.random.Generator, r: int, sizes: np.ndarray, mean: float, icc: float
+) -> np.ndarray:
+    """The reference is always right; each cluster has its own chance of a lost pair (Beta)."""
+    weight = (1 - icc) / icc
+    chances = rng.beta(-mean * weight, (1 + mean) * weight, (r, len(sizes)))
+    lost = np.repeat(chances, sizes, axis=1)
+    return -(rng.random(lost.shape) < lost).astype(float)
+
+
 def cluster_sizes(clusters: int, equal: bool, mean_size: int = 10) -> np.ndarray:
     """Equal, or the quantiles of a lognormal (sigma 1): a few clusters hold most samples."""
     if equal:

@@ -155,8 +155,6 @@ def _check_role(rule: Rule, candidate: str, where: str) -> None:
 
 
 def _check_guardrail(rule: Rule, where: str) -> None:
-    if rule.pairing != "paired":
-        raise RulesError(f"{where}: 'pairing' has no meaning for a guardrail: it has one side.")
     for key in ("versus", "margin", "direction"):
         if getattr(rule, key) is not None:
             raise RulesError(
@@ -202,9 +200,9 @@ def _flag(raw: Mapping[str, Any], key: str, default: bool, where: str) -> bool:
 
 def _alpha(value: Any, where: str) -> float:
     alpha = _finite(value, "alpha", where)
-    if not 0 < alpha < 0.5:
+    if not 1e-9 <= alpha < 0.5:
         raise RulesError(
-            f"{where}: 'alpha' must lie between 0 and 0.5 (an error rate; usually 0.05), "
+            f"{where}: 'alpha' must lie between 0 and 0.5 (an error rate; usually 0.05, least 1e-9), "
             f"got {alpha:g}."
         )
     return alpha
@@ -247,6 +245,10 @@ def _bounds(raw: Mapping[str, Any], where: str) -> tuple[float, float] | None:
     low, high = (_finite(x, "bounds", where) for x in value)
     if low >= high:
         raise RulesError(f"{where}: 'bounds' must rise, got [{low:g}, {high:g}].")
+    if not high - low < 1e100:
+        raise RulesError(
+            f"{where}: 'bounds' are so far apart ([{low:g}, {high:g}]) that they bound nothing."
+        )
     return low, high
 
 

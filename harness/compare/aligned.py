@@ -83,6 +83,8 @@ class TaskData:
     """(S,) the samples that latency was asked of; None: no probe, so of all."""
     seconds: Floats | None = None
     """(V, S) of the answer's batch, divided by its rows: what it cost, not what a user waited."""
+    measured: bool = False
+    """Made by ``harness run``: its manifest tells what there must be."""
     split_cluster: str | None = None
     """A cluster with samples in several batches of an appended run; None: there is none."""
     slices: dict[str, tuple[list[str], Codes]] = field(default_factory=dict, repr=False)
@@ -188,6 +190,7 @@ def _task(run: Run, name: str, variants: tuple[str, ...], out: _Rows, scored: _R
         owners=_owners(samples) if repeats > 1 else None,
         probed=probed,
         seconds=derived_values(outputs, Derived(("latency_s",)), place, shape),
+        measured=not imported,
     )
 
 

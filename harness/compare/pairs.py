@@ -139,7 +139,9 @@ def slices(task: TaskData, key: str, variants: tuple[str, ...]) -> list[tuple[st
     rows = [task.row(v) for v in variants]
     code = _first_known(codes, rows, np.arange(len(task.samples)))
     touched = task.touched[rows].any(axis=0)
-    found = [(label, (code == i) & touched) for i, label in enumerate(labels)]
+    # A lost row may have been the one that told the label: its sample counts everywhere.
+    lost = (code == -1) & touched & ~task.touched[rows].all(axis=0)
+    found = [(label, ((code == i) & touched) | lost) for i, label in enumerate(labels)]
     untold = (_not_given(key), (code == -1) & touched)
     return [(label, mask) for label, mask in (*found, untold) if mask.any()]
 
@@ -166,7 +168,11 @@ def clusters_of(task: TaskData, rows: tuple[int, ...], at: Codes) -> Codes | Non
     code = _first_known(task.codes["cluster"], list(rows), at)
     alone = code < 0
     own = np.arange(len(code)) if task.owners is None else task.owners[at]
-    code = np.where(alone, code.max(initial=-1) + 1 + own, code)
+    named = code.max(initial=-1) + 1
+    # A lost row may have been the one that told the cluster: all such samples may be of one.
+    lost = alone & (named > 0) & ~task.touched[list(rows)][:, at].all(axis=0)
+    code = np.where(alone, named + 1 + own, code)
+    code = np.where(lost, named, code)
     code, count = _by_first(code)
     return None if count == len(code) else code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.compare.aligned import TaskData
+from harness.compare.aligned import MetricInfo, TaskData
 from harness.compare.derived import LATENCIES
 from harness.compare.pairs import has_key, metadata_keys, slices
 from harness.errors import did_you_mean
@@ -128,6 +128,33 @@ def _unknown_name(tasks: Tasks, variants: Variants, rule: Rule) -> str | None:
     return None
 
 
+def _points(value: float, span: float) -> str:
+    return (
+        f" For {value:g} percent points write {value / 100:g}." if span == 1 < value <= 100 else ""
+    )
+
+
+def _empty_limit(rule: Rule, info: MetricInfo) -> str | None:
+    """A guardrail that every value of the metric keeps, or none.
+
+    Not held against a range that was only read off imported values.
+    """
+    low, high = info.scale.low, info.scale.high
+    if info.imported and rule.bounds is None:
+        return None
+    for key, limit in (("max", rule.max), ("min", rule.min)):
+        if limit is None:
+            continue
+        below, above = low is not None and limit < low, high is not None and limit > high
+        kept = limit == (high if key == "max" else low)
+        if below or above or kept:
+            ends = " to ".join("unbounded" if end is None else f"{end:g}" for end in (low, high))
+            said = "says nothing" if kept else "lies outside it"
+            hint = _points(limit, (high or 0.0) - (low or 0.0))
+            return f"{rule.metric} has the range {ends}, so '{key} = {limit:g}' {said}.{hint}"
+    return None
+
+
 def _impossible(held: list[TaskData], rule: Rule) -> str | None:
     for task in held:
         known, info = task.infos[rule.metric], metric_info(rule, task)
@@ -143,12 +170,11 @@ def _impossible(held: list[TaskData], rule: Rule) -> str | None:
         if rule.bounds and not known.imported and not known.derived:
             return f"'bounds' are for imported metrics; {rule.metric} states its own range"
         span = info.scale.span
-        if rule.margin is not None and span is not None and rule.margin > span:
-            points = ""
-            if span == 1 and rule.margin <= 100:
-                points = f" For {rule.margin:g} percent points write {rule.margin / 100:g}."
+        if rule.margin is not None and span is not None and rule.margin >= span:
             return (
-                f"'margin' is {rule.margin:g}, more than the whole range of {rule.metric} "
-                f"({span:g}).{points}"
+                f"'margin' is {rule.margin:g}, as much as the whole range of {rule.metric} "
+                f"({span:g}) or more.{_points(rule.margin, span)}"
             )
+        if empty := _empty_limit(rule, info):
+            return empty
     return None

@@ -25,6 +25,7 @@ from harness.gate.validity import (
     checked_interval,
     cluster_caution,
     few_clusters,
+    guessed_range,
     independent_cautions,
 )
 from harness.stats.more import further_samples
@@ -92,13 +93,14 @@ def _comparison(
     row = _blank(rule, place, alpha, evidence)
 
     def check() -> None:
+        check_complete(place, info, (candidate, versus))
         check_same(place, candidate, pairs)
         check_counts(rule, row, place, evidence)
         check_judge(rule, info)
         check_information(evidence.known, pairs.identical)
 
     row, question = _difference(rule, row, evidence, place, check)
-    cautioned = cautions(rule, candidate, place, pairs, row)
+    cautioned = (*cautions(rule, candidate, place, pairs, row), *guessed_range(rule, row, info))
     return Ruling(row, (*cautioned, *few_clusters(row, evidence)), question)
 
 
@@ -112,7 +114,7 @@ def _independent(
     row = _blank(rule, place, alpha, evidence)
 
     def check() -> None:
-        check_complete(place, candidate)
+        check_complete(place, info, (candidate,), (versus,))
         check_counts(rule, row, place, evidence)
         check_judge(rule, info)
         check_information(evidence.known, None)
@@ -156,7 +158,12 @@ def _difference(
 def _guardrail(
     rule: Rule, candidate: str, place: Place, alpha: float, info: MetricInfo, sequential: bool
 ) -> Ruling:
-    values, grouped, owners = own(place.task, candidate, info, place.keep)
+    keep = place.keep
+    if rule.pairing == "independent":
+        # The other side's users never asked the candidate.
+        mine = place.task.touched[place.task.row(candidate)]
+        keep = mine if keep is None else mine & keep
+    values, grouped, owners = own(place.task, candidate, info, keep)
     upper = rule.max is not None
     limit = float(rule.max if rule.max is not None else rule.min or 0.0)
     clusters = grouped if rule.cluster else None
@@ -165,6 +172,7 @@ def _guardrail(
     evidence = from_own(values, info, clusters, owners, anytime=sequential and not once)
     row = _blank(rule, place, alpha, evidence)
     try:
+        check_complete(place, info, (candidate,))
         check_counts(rule, row, place, evidence)
         check_judge(rule, info)
         interval = checked_interval(evidence, row, place)
@@ -179,7 +187,8 @@ def _guardrail(
     worst = limit
     if row.n_unscored and status is Status.SHIP:
         worst = evidence.worst(alpha, upper=upper)
-    if (worst > limit) if upper else (worst < limit):
+    # So said that NaN does not pass.
+    if not (worst <= limit if upper else worst >= limit):
         status, reason = _doubted(row, worst, f"{'at most' if upper else 'at least'} {limit:g}")
     elif status is Status.INCONCLUSIVE:
         ends = (info.scale.low, info.scale.high)

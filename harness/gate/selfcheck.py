@@ -32,6 +32,8 @@ from harness.stats.simulate import (
 from harness.store.runs import Run
 from harness.types import RuleResult, RuleSet
 
+MOST_UNITS = 20_000
+"""More clusters than this would take minutes."""
 LOOP_REPETITIONS = 200
 """Repetitions where samples have to be drawn one by one."""
 
@@ -125,6 +127,8 @@ def _check(
     if evidence.kind == "independent":
         return _independent(row, question, seed)
     population, units = population_of(evidence, upper=question.upper)
+    if len(population.weights) > MOST_UNITS:
+        return Checked(row, None, None, 0, f"{units:,} clusters are too many to draw from")
     threshold = -question.threshold if question.upper else question.threshold
     null = {
         "reweighted to the margin": tilted(population, threshold),

@@ -55,19 +55,52 @@ def check_same(place: Place, candidate: str, pairs: Pairs) -> None:
             Status.INVALID,
             "the two sides did not answer the same questions: " + "; ".join(differs),
         )
-    check_complete(place, candidate)
+    _check_told(place, candidate, versus)
 
 
-def check_complete(place: Place, candidate: str) -> None:
-    """Raises Stop where the two sides have fewer samples than the run says it measured."""
-    rows = [place.task.row(candidate), place.task.row(str(place.versus))]
-    found = int(place.task.touched[rows].any(axis=0).sum())
-    if place.task.expected is not None and found < place.task.expected:
+def _check_told(place: Place, candidate: str, versus: str) -> None:
+    """A measured run tells every input and target: one that is not there was taken away."""
+    rows = [place.task.row(candidate), place.task.row(versus)]
+    answered = place.task.present[rows].all(axis=0)
+    if place.keep is not None:
+        answered &= place.keep
+    for column in ("input", "target"):
+        untold = int(((place.task.codes[column][rows] < 0).any(axis=0) & answered).sum())
+        if place.task.measured and untold:
+            raise Stop(
+                Status.INVALID,
+                f"the run does not tell the {column} of {untold} samples, so nothing shows that "
+                "both sides answered the same; measure again",
+            )
+
+
+def check_complete(place: Place, info: MetricInfo, *sides: tuple[str, ...]) -> None:
+    """Raises Stop where a measured run has fewer samples than it says, or does not say.
+
+    ``sides``: variants of which one at least must have each sample.
+    """
+    task = place.task
+    if not task.measured:
+        return
+    if info.higher_is_better is None:
         raise Stop(
             Status.INVALID,
-            f"the run says {place.task.expected} answers and these variants have {found}: "
-            "samples are lost; measure again",
+            f"run.json does not say what {info.name} means in task '{task.name}'; measure again",
         )
+    if task.expected is None:
+        raise Stop(
+            Status.INVALID,
+            f"run.json does not say how many samples task '{task.name}' has; measure again",
+        )
+    for variants in sides:
+        found = int(task.touched[[task.row(v) for v in variants]].any(axis=0).sum())
+        if found < task.expected:
+            these = "these variants have" if len(variants) > 1 else f"'{variants[0]}' has"
+            raise Stop(
+                Status.INVALID,
+                f"the run says {task.expected} answers and {these} {found}: samples are lost; "
+                "measure again",
+            )
 
 
 def check_information(known: tuple[Floats, ...], identical: bool | None) -> None:
@@ -204,6 +237,18 @@ def cluster_caution(
     return (
         f"task '{place.task.name}': {rule.metric} is judged with 'cluster = false', as if samples "
         "of one cluster were independent.",
+    )
+
+
+def guessed_range(rule: Rule, row: RuleResult, info: MetricInfo) -> tuple[str, ...]:
+    """What an imported metric's unscored values are taken to be at worst."""
+    guessed = info.imported and rule.bounds is None and info.scale.span is not None
+    if not guessed or not row.n_unscored:
+        return ()
+    return (
+        f"task '{row.task}': {row.n_unscored} values of {info.name} are unscored, and that they lie "
+        f"from {info.scale.low:g} to {info.scale.high:g} is read off the others. Give 'bounds' if "
+        "they may not.",
     )
 
 

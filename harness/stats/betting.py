@@ -71,14 +71,17 @@ def betting_low(
     alpha: float,
     clusters: Codes | None = None,
     *,
+    high: float | None = None,
     anytime: bool = False,
 ) -> float:
     """One-sided lower bound at ``alpha`` of the mean of ``values`` (n,), none below ``low``.
 
+    ``high``: none is above; where it is known, many values are rounded to be faster.
+
     With ``clusters`` a bet is placed on each cluster as a whole: its sum of (value - m), which has
     mean 0 and is at least m - low times the size of the largest cluster.
     """
-    side = _Side(values, low, clusters, alpha, anytime)
+    side = _Side(values, low, high, clusters, alpha, anytime)
     needed = math.log(1 / alpha)
     return _last_refuted(lambda mean: side.at(mean) >= needed, low, float(values.mean()))
 
@@ -87,14 +90,20 @@ class _Side:
     """The log fortune of betting on one sample, as a function of the mean that is bet against."""
 
     def __init__(
-        self, values: Floats, low: float, clusters: Codes | None, alpha: float, anytime: bool
+        self,
+        values: Floats,
+        low: float,
+        high: float | None,
+        clusters: Codes | None,
+        alpha: float,
+        anytime: bool,
     ) -> None:
         self._low = low
         self._codes: Codes | None = None
         self._largest = 1.0
         units = len(values)
         if clusters is None:
-            self._values, counts = np.unique(_rounded(values, low), return_counts=True)
+            self._values, counts = np.unique(_rounded(values, low, high), return_counts=True)
             self._counts = counts.astype(np.float64)
         else:
             self._values = values
@@ -127,11 +136,14 @@ class _Side:
         return np.where(room > 1e-12, found, outside)
 
 
-def _rounded(values: Floats, low: float) -> Floats:
-    """Many values on few steps, each rounded down, so that the bound can only fall."""
-    span = float(values.max()) - low
-    if len(values) <= _EXACT or span <= 0:
+def _rounded(values: Floats, low: float, high: float | None) -> Floats:
+    """Many values on few steps of the range, each rounded down, so that the bound can only fall.
+
+    The steps are the range's and not the values', or a value less could lift all others.
+    """
+    if len(values) <= _EXACT or high is None:
         return values
+    span = high - low
     found: Floats = low + np.floor((values - low) / span * _BINS) / _BINS * span
     return np.maximum(np.minimum(found, values), low)
 
@@ -155,8 +167,8 @@ def betting_interval(
     anytime: bool = False,
 ) -> Interval:
     """Two-sided 1 - 2*alpha interval of the mean of ``values`` (n,) in [``low``, ``high``]."""
-    bottom = betting_low(values, low, alpha, clusters, anytime=anytime)
-    top = -betting_low(-values, -high, alpha, clusters, anytime=anytime)
+    bottom = betting_low(values, low, alpha, clusters, high=high, anytime=anytime)
+    top = -betting_low(-values, -high, alpha, clusters, high=-low, anytime=anytime)
     method = "betting confidence sequence" if anytime else "betting"
     if clusters is not None:
         method += f" ({len(np.unique(clusters))} clusters)"
@@ -181,8 +193,8 @@ def betting_difference_low(
     of each side is taken, so that the grid cannot help.
     """
     one, other = (None, None) if clusters is None else clusters
-    mine = _Side(candidate, low, one, alpha, anytime)
-    theirs = _Side(-reference, -high, other, alpha, anytime)
+    mine = _Side(candidate, low, high, one, alpha, anytime)
+    theirs = _Side(-reference, -high, -low, other, alpha, anytime)
     grid = np.linspace(low, high, _GRID)
     below = theirs.curve(-grid)
     needed = math.log(1 / alpha)

@@ -20,7 +20,7 @@ from harness.stats.mean import (
     t_low,
 )
 from harness.stats.newcombe import newcombe_interval
-from harness.stats.scale import NoInterval, Scale, hull, scaled
+from harness.stats.scale import NoInterval, Scale, clipped, hull, scaled
 from harness.types import Interval
 
 Sides = tuple[Floats, Floats]
@@ -61,7 +61,8 @@ def independent_interval(
         n,
         f"cluster-robust Welch's t ({groups} clusters)",
     )
-    return hull(robust, plain)
+    span = scale.span
+    return hull(robust, plain) if span is None else clipped(hull(robust, plain), -span, span)
 
 
 def _scored(sides: Sides, clusters: Groups) -> tuple[Sides, Groups]:
@@ -112,6 +113,11 @@ def unseen_low(sides: Sides, scale: Scale, alpha: float) -> float:
 def _betting(
     sides: Sides, scale: Scale, alpha: float, clusters: Groups, *, anytime: bool
 ) -> Interval:
+    if anytime and clusters is not None and len(np.intersect1d(*clusters)):
+        raise NoInterval(
+            "some clusters are on both sides, and a bound that holds at every look needs sides "
+            "that are independent; keep each user on one side, or compare pairs"
+        )
     if scale.low is None or scale.high is None:
         raise NoInterval(
             "a metric without a known range has no bound that holds at every look; give the rule "

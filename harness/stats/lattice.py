@@ -18,8 +18,8 @@ def half_step(values: Floats) -> float:
     1 in 10 of 500 samples is lost and all others tie.
     """
     flat = values.ravel()
-    if len(np.unique(flat[: 64 * MOST])) > MOST:
+    # Rounded, as 0.1 + 0.2 and 0.3 are no step apart; a glance saves sorting all of many values.
+    if len(np.unique(np.round(flat[: 64 * MOST], 9))) > MOST:
         return 0.0
-    # Rounded, as 0.1 + 0.2 and 0.3 are no step apart.
     distinct = np.unique(np.round(flat, 9))
     return 0.0 if not 2 <= len(distinct) <= MOST else float(np.diff(distinct).min()) / 2

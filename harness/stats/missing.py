@@ -57,7 +57,8 @@ def worst_difference_low(
     counted = math.inf
     if scale.binary and not anytime:
         counted = difference_interval(filled, against, scale, alpha).low
-    return _lowest(values, low - high, alpha, clusters, counted, anytime=anytime)
+    ends = (low - high, high - low)
+    return _lowest(values, ends, alpha, clusters, counted, anytime=anytime)
 
 
 def worst_own_bound(
@@ -94,7 +95,7 @@ def worst_own_bound(
     if counts:
         turned = scale.flipped() if upper else scale
         counted = own_interval(held.worst, turned, alpha).low
-    return sign * _lowest(held, floor, alpha, clusters, counted, anytime=anytime)
+    return sign * _lowest(held, (floor, top), alpha, clusters, counted, anytime=anytime)
 
 
 def worst_independent_low(
@@ -186,7 +187,7 @@ def _ends(scale: Scale) -> tuple[float, float]:
 
 def _lowest(
     values: Range,
-    low: float,
+    ends: tuple[float, float],
     alpha: float,
     clusters: Codes | None,
     counted: float,
@@ -195,10 +196,11 @@ def _lowest(
 ) -> float:
     """At most the lower bound of any completion. ``counted``: the bound of a binary metric taken
     as independent; infinite for others."""
+    low, high = ends
     if anytime:
         # Betting falls with every value that falls.
-        return betting_low(values.worst, low, alpha, clusters, anytime=True)
-    plain = _lowest_independent(values, low, alpha) if counted == math.inf else counted
+        return betting_low(values.worst, low, alpha, clusters, high=high, anytime=True)
+    plain = _lowest_independent(values, low, high, alpha) if counted == math.inf else counted
     if clusters is None:
         return max(low, plain)
     errors = _errors(values, clusters)
@@ -212,7 +214,7 @@ def _lowest(
     return max(low, min(plain, by_t))
 
 
-def _lowest_independent(values: Range, low: float, alpha: float) -> float:
+def _lowest_independent(values: Range, low: float, high: float, alpha: float) -> float:
     """The lowest bound of ``bounded.bounded_interval`` over all completions.
 
     Each of its branches is held: whichever of them a completion would have taken, its bound is no
@@ -222,7 +224,7 @@ def _lowest_independent(values: Range, low: float, alpha: float) -> float:
     errors = _errors(values, None)
     bound = math.inf
     if n < MIN_T or max(-errors.skew[0], errors.skew[1]) > MAX_SKEW:
-        bound = betting_low(values.worst, low, alpha)
+        bound = betting_low(values.worst, low, alpha, high=high)
     if n >= MIN_T:
         mean = float(values.worst.mean())
         unseen = unseen_share(n, alpha)
