@@ -202,8 +202,8 @@ def _alpha(value: Any, where: str) -> float:
     alpha = _finite(value, "alpha", where)
     if not 1e-9 <= alpha < 0.5:
         raise RulesError(
-            f"{where}: 'alpha' must lie between 0 and 0.5 (an error rate; usually 0.05, least 1e-9), "
-            f"got {alpha:g}."
+            f"{where}: 'alpha' must lie between 0 and 0.5 (an error rate; usually 0.05, least "
+            f"1e-9), got {alpha:g}."
         )
     return alpha
 

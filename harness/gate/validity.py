@@ -246,9 +246,9 @@ def guessed_range(rule: Rule, row: RuleResult, info: MetricInfo) -> tuple[str, .
     if not guessed or not row.n_unscored:
         return ()
     return (
-        f"task '{row.task}': {row.n_unscored} values of {info.name} are unscored, and that they lie "
-        f"from {info.scale.low:g} to {info.scale.high:g} is read off the others. Give 'bounds' if "
-        "they may not.",
+        f"task '{row.task}': {row.n_unscored} values of {info.name} are unscored, and that they "
+        f"lie from {info.scale.low:g} to {info.scale.high:g} is read off the others. Give 'bounds' "
+        "if they may not.",
     )
 
 
