@@ -19,6 +19,13 @@ from harness.errors import HarnessError
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
+READER_LEFT = 141
+"""As a shell has it for a program that SIGPIPE ended."""
+
+
+class _ReaderLeft(Exception):
+    """Nobody reads the output any more (`harness ... | head`). Not an OSError, which click would
+    turn into exit code 1: HOLD."""
 
 
 class _Commands(click.Group):
@@ -35,6 +42,15 @@ class _Commands(click.Group):
         module = "import_command" if name == "import" else name
         command: click.Command = importlib.import_module(f"harness.cli.{module}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            code = super().invoke(ctx)
+            # What is still in the buffer may find that nobody reads, too.
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise _ReaderLeft from error
+        return code
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -76,10 +92,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = 2
-    except BrokenPipeError:
-        # The reader went away (`harness ... | head`); nothing is left to say to it.
-        sys.stderr.close()
-        code = 141
+    except (_ReaderLeft, BrokenPipeError):
+        # Nothing is left to say; Python's own flush at the end must not say so either.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        code = READER_LEFT
     except HarnessError as error:
         if debug:
             traceback.print_exc()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,16 +96,19 @@ def test_every_device_may_be_named(right: str, harness_cli) -> None:
     assert "There is no suite at 'nowhere'" in done.stderr
 
 
-def test_a_reader_that_goes_away_is_no_hold(run: Path) -> None:
-    """`harness gate run | head`: rich, left to itself, would exit with 1."""
-    import os
-    import subprocess
-    import sys
-
+@pytest.mark.parametrize("command", ["gate", "compare", "report", "import"])
+def test_a_reader_that_goes_away_is_no_hold(command: str, run: Path, tmp_path: Path) -> None:
+    """`harness gate run | head`: rich and click, left to themselves, would exit with 1."""
+    scores = tmp_path / "scores.jsonl"
+    scores.write_text('{"sample_id": "1", "variant": "a", "scores": {"m": 1}}\n')
+    about = [scores, "--out", tmp_path / "imported"] if command == "import" else [run]
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [sys.executable, "-m", "harness", "gate", run], stdout=writing, stderr=subprocess.PIPE
+        [sys.executable, "-m", "harness", command, *map(str, about)],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
