@@ -129,7 +129,9 @@ def clustered(options: Options) -> tuple[list[Cell], str]:
 
                     own = share(decide, drawn, r, n)
                     column = f"{groups} clusters"
-                    limit = None if kind in RARE else CLUSTER_LIMIT
+                    limit = (
+                        None if kind == RARE[0] or (kind in RARE and icc > 0.1) else CLUSTER_LIMIT
+                    )
                     ours.append(Cell("this gate", case, column, own, r, limit))
                     t = float(np.concatenate(by_t).mean())
                     theirs.append(Cell("t, clusters less one", case, column, t, r))

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from harness.stats.constant import unseen_share
 from harness.stats.lattice import half_step
-from harness.stats.mean import Codes, Floats, Moments, mirrored, skewness, t_low
+from harness.stats.mean import (
+    Codes,
+    Floats,
+    Moments,
+    mirrored,
+    moments,
+    skewness,
+    t_critical,
+    t_low,
+)
 from harness.types import Interval
 
 
@@ -57,6 +67,39 @@ def influences(residuals: Floats, clusters: Codes) -> tuple[Floats, Floats]:
 
 def effective_clusters(sizes: Floats) -> float:
     return float(sizes.sum() ** 2 / (sizes**2).sum())
+
+
+@dataclass(frozen=True)
+class Effective:
+    """Clustered binary values as fewer independent ones, for an interval of counts.
+
+    Counts and sample size are divided by the design effect, and the normal quantile gives way to
+    Student's, as Korn & Graubard (1998, Survey Methodology 24:193-201) have it for Clopper and
+    Pearson's interval: near 0 and 1 it keeps a tail that Student's t on the means does not have.
+    """
+
+    shrink: float
+    """One over the design effect; at most 1."""
+    alpha: float
+    """At which the normal quantile is Student's at the alpha asked for."""
+
+
+def effective(values: Floats, clusters: Codes, alpha: float) -> Effective:
+    """Of binary ``values`` or their differences (n,). Where no cluster differs from another, each
+    counts once."""
+    found = cluster_moments(values, clusters)
+    if found.error <= 1e-12:
+        ratio = len(np.unique(clusters)) / len(values)
+    else:
+        ratio = (float(moments(values).error) / found.error) ** 2
+    return Effective(min(1.0, ratio), student_alpha(found.df, alpha))
+
+
+def student_alpha(df: float, alpha: float) -> float:
+    """The one-sided level at which the normal quantile is Student's at ``alpha``."""
+    from scipy.special import ndtr
+
+    return float(ndtr(-t_critical(df, alpha)))
 
 
 def unseen_clusters(values: Floats, clusters: Codes, alpha: float) -> float:

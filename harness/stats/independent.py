@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.stats.betting import betting_difference_low
 from harness.stats.bounded import MAX_SKEW, MIN_T
-from harness.stats.clustered import cluster_moments, influences
+from harness.stats.clustered import cluster_moments, effective, influences, student_alpha
 from harness.stats.constant import unseen_share
 from harness.stats.mean import (
     Codes,
@@ -48,10 +48,11 @@ def independent_interval(
     n = sum(map(len, sides))
     if anytime:
         return _betting(sides, scale, alpha, clusters, anytime=True)
-    plain = _plain(sides, scale, alpha)
     if clusters is None:
-        return plain
+        return _plain(sides, scale, alpha)
     found = difference_moments(sides, clusters)
+    counts = [effective(s, c, alpha).shrink for s, c in zip(sides, clusters, strict=True)]
+    plain = _plain(sides, scale, alpha, (counts[0], counts[1]), student_alpha(found.df, alpha))
     groups = len(np.unique(np.concatenate(clusters)))
     robust = Interval(
         plain.estimate,
@@ -73,14 +74,22 @@ def _scored(sides: Sides, clusters: Groups) -> tuple[Sides, Groups]:
     return values, (clusters[0][known[0]], clusters[1][known[1]])
 
 
-def _plain(sides: Sides, scale: Scale, alpha: float) -> Interval:
+def _plain(
+    sides: Sides,
+    scale: Scale,
+    alpha: float,
+    shrink: tuple[float, float] = (1.0, 1.0),
+    counted_at: float | None = None,
+) -> Interval:
+    """Without clusters; counts shrunk to their effective size, at the level ``counted_at``."""
     if scale.binary and scale.span and scale.low is not None:
         low = scale.low
-        successes = tuple(int((side > low).sum()) for side in sides)
-        shares = newcombe_interval(
-            (successes[0], successes[1]), (len(sides[0]), len(sides[1])), alpha
+        successes = [k * int((side > low).sum()) for k, side in zip(shrink, sides, strict=True)]
+        sizes = [k * len(side) for k, side in zip(shrink, sides, strict=True)]
+        counted = newcombe_interval(
+            (successes[0], successes[1]), (sizes[0], sizes[1]), counted_at or alpha
         )
-        return scaled(shares, scale.span)
+        return scaled(counted, scale.span)
     found = difference_moments(sides)
     least = min(map(len, sides))
     if scale.span is None:

@@ -16,7 +16,7 @@ from harness.stats.betting import betting_interval
 from harness.stats.binomial import binomial_interval
 from harness.stats.bootstrap import bca_interval
 from harness.stats.bounded import MIN_T, T_METHOD, bounded_interval
-from harness.stats.clustered import cluster_interval
+from harness.stats.clustered import Effective, cluster_interval, effective
 from harness.stats.constant import constant_interval
 from harness.stats.mean import (
     Codes,
@@ -77,9 +77,10 @@ def difference_interval(
     d[np.abs(d) <= slack] = 0.0
     low, high = (None, None) if span is None else (-span, span)
 
-    def counted() -> Interval:
+    def counted(of: Effective) -> Interval:
         assert span is not None
-        return scaled(tango_interval(int((d > 0).sum()), int((d < 0).sum()), len(d), alpha), span)
+        wins, losses = of.shrink * int((d > 0).sum()), of.shrink * int((d < 0).sum())
+        return scaled(tango_interval(wins, losses, of.shrink * len(d), of.alpha), span)
 
     binary = counted if scale.binary and span and d.any() else None
     return _mean(d, low, high, alpha, clusters, slack, binary, anytime=anytime)
@@ -116,11 +117,11 @@ def own_interval(
         values, scale = by_sample(values, of), replace(scale, binary=False)
     low, span = scale.low, scale.span
 
-    def counted() -> Interval:
+    def counted(of: Effective) -> Interval:
         assert span is not None
         assert low is not None
-        exact = binomial_interval(int((values > low).sum()), len(values), alpha)
-        return scaled(exact, span, low)
+        successes = of.shrink * int((values > low).sum())
+        return scaled(binomial_interval(successes, of.shrink * len(values), of.alpha), span, low)
 
     binary = counted if scale.binary and span else None
     return _mean(
@@ -135,7 +136,7 @@ def _mean(
     alpha: float,
     clusters: Codes | None,
     slack: float,
-    binary: Callable[[], Interval] | None,
+    binary: Callable[[Effective], Interval] | None,
     *,
     anytime: bool,
 ) -> Interval:
@@ -148,14 +149,18 @@ def _mean(
         inside = np.clip(values, low, high)
         return betting_interval(inside, low, high, alpha, clusters, anytime=True)
     if binary is not None and clusters is None:
-        return binary()
+        return binary(Effective(1.0, alpha))
     units = len(values) if clusters is None else len(np.unique(clusters))
     if units < 2 or not standard_error(values, clusters) > slack:
         return _constant(values, low, high, alpha, units)
-    plain = binary() if binary is not None else _independent(values, low, high, alpha)
     if clusters is None:
-        return plain
-    return clipped(hull(cluster_interval(values, clusters, alpha), plain), low, high)
+        return _independent(values, low, high, alpha)
+    robust = cluster_interval(values, clusters, alpha)
+    if binary is None:
+        return clipped(hull(robust, _independent(values, low, high, alpha)), low, high)
+    plain = binary(effective(values, clusters, alpha))
+    method = f"{plain.method} at the effective sample size"
+    return clipped(hull(robust, replace(plain, method=method)), low, high)
 
 
 def _constant(

@@ -7,13 +7,15 @@ the bound that any completion of the data would have had. So losing a score neve
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.stats.betting import betting_difference_low, betting_low
+from harness.stats.binomial import binomial_interval
 from harness.stats.bounded import MAX_SKEW, MIN_T
-from harness.stats.clustered import effective_clusters
+from harness.stats.clustered import Effective, effective_clusters, student_alpha
 from harness.stats.constant import unseen_share
 from harness.stats.independent import Groups, Sides, unseen_low
 from harness.stats.intervals import (
@@ -26,6 +28,7 @@ from harness.stats.lattice import half_step
 from harness.stats.mean import Codes, Floats, skew_widening, t_critical
 from harness.stats.newcombe import newcombe_low
 from harness.stats.scale import Scale
+from harness.stats.tango import tango_low
 
 
 def worst_difference_low(
@@ -54,9 +57,14 @@ def worst_difference_low(
         np.isnan(reference), low, reference
     )
     values, clusters = _of_samples(Range(filled - against, best), clusters, owners)
-    counted = math.inf
+    counted = None
     if scale.binary and not anytime:
-        counted = difference_interval(filled, against, scale, alpha).low
+        d = filled - against
+
+        def counted(of: Effective) -> float:
+            wins, losses = of.shrink * int((d > 0).sum()), of.shrink * int((d < 0).sum())
+            return (high - low) * tango_low(wins, losses, of.shrink * len(d), of.alpha)
+
     ends = (low - high, high - low)
     return _lowest(values, ends, alpha, clusters, counted, anytime=anytime)
 
@@ -91,10 +99,14 @@ def worst_own_bound(
     floor, top = (-high, -low) if upper else (low, high)
     held = Range(np.where(missing, floor, sign * values), np.where(missing, top, sign * values))
     held, clusters = _of_samples(held, clusters, owners)
-    counted = math.inf
+    counted = None
     if counts:
-        turned = scale.flipped() if upper else scale
-        counted = own_interval(held.worst, turned, alpha).low
+
+        def counted(of: Effective) -> float:
+            successes = of.shrink * int((held.worst > floor).sum())
+            found = binomial_interval(successes, of.shrink * len(held.worst), of.alpha)
+            return floor + (top - floor) * found.low
+
     return sign * _lowest(held, (floor, top), alpha, clusters, counted, anytime=anytime)
 
 
@@ -114,12 +126,9 @@ def worst_independent_low(
     sides: Sides = (mine, theirs)
     if anytime:
         return betting_difference_low(*sides, low, high, alpha, clusters, anytime=True)
-    if scale.binary:
-        successes = (int((mine > low).sum()), int((theirs > low).sum()))
-        plain = (high - low) * newcombe_low(successes, (len(mine), len(theirs)), alpha)
-        if clusters is None:
-            return plain
-    else:
+    if scale.binary and clusters is None:
+        return _fewest_successes(sides, scale, (1.0, 1.0), alpha)
+    if not scale.binary:
         plain = betting_difference_low(*sides, low, high, alpha)
         if clusters is None and min(len(mine), len(theirs)) < MIN_T:
             return plain
@@ -132,6 +141,11 @@ def worst_independent_low(
     # The sides' errors add up at most, as when every cluster were on both sides in phase.
     parts = [_errors(r, c) for r, c in zip(ranges, groups, strict=True)]
     error = sum(p.error for p in parts)
+    if scale.binary:
+        assert clusters is not None
+        sizes = [_fewest(r, p, c, alpha) for r, p, c in zip(ranges, parts, clusters, strict=True)]
+        least = min(size.alpha for size in sizes)
+        plain = _fewest_successes(sides, scale, (sizes[0].shrink, sizes[1].shrink), least)
     if clusters is None:
         error = math.hypot(*(p.error for p in parts))
         plain = min(plain, unseen_low(sides, scale, alpha))
@@ -139,6 +153,16 @@ def worst_independent_low(
     skew = MAX_SKEW if clusters is None else 1.0
     reach = t_critical(min(p.df for p in parts), alpha) + skew * skew_widening(alpha)
     return max(low - high, min(plain, estimate - reach * error))
+
+
+def _fewest_successes(
+    sides: Sides, scale: Scale, shrink: tuple[float, float], alpha: float
+) -> float:
+    low, high = _ends(scale)
+    successes = [k * int((side > low).sum()) for k, side in zip(shrink, sides, strict=True)]
+    sizes = [k * len(side) for k, side in zip(shrink, sides, strict=True)]
+    found = newcombe_low((successes[0], successes[1]), (sizes[0], sizes[1]), alpha)
+    return (high - low) * found
 
 
 @dataclass(frozen=True)
@@ -190,20 +214,23 @@ def _lowest(
     ends: tuple[float, float],
     alpha: float,
     clusters: Codes | None,
-    counted: float,
+    counted: Callable[[Effective], float] | None,
     *,
     anytime: bool,
 ) -> float:
-    """At most the lower bound of any completion. ``counted``: the bound of a binary metric taken
-    as independent; infinite for others."""
+    """At most the lower bound of any completion. ``counted``: the bound of a binary metric's
+    counts."""
     low, high = ends
     if anytime:
         # Betting falls with every value that falls.
         return betting_low(values.worst, low, alpha, clusters, high=high, anytime=True)
-    plain = _lowest_independent(values, low, high, alpha) if counted == math.inf else counted
     if clusters is None:
-        return max(low, plain)
+        return max(low, _lowest_independent(values, low, high, alpha))
     errors = _errors(values, clusters)
+    if counted is None:
+        plain = _lowest_independent(values, low, high, alpha)
+    else:
+        plain = counted(_fewest(values, errors, clusters, alpha))
     mean = float(values.worst.mean())
     groups = len(np.unique(clusters))
     by_t = mean - _reach(errors, alpha) * errors.error - _step(values)
@@ -234,6 +261,18 @@ def _lowest_independent(values: Range, low: float, high: float, alpha: float) ->
             (1 - unseen) * mean + unseen * low,
         )
     return bound
+
+
+def _fewest(values: Range, errors: _Errors, clusters: Codes, alpha: float) -> Effective:
+    """The smallest effective size of any completion: the largest clustered error there can be
+    over the smallest independent one."""
+    known, n = values.known, len(values.worst)
+    least = float(((known - known.mean()) ** 2).sum()) / (n - 1) / n if len(known) else 0.0
+    shrink = least / errors.error**2 if errors.error else 1.0
+    if not errors.vary:
+        # Complete, the clusters may have been all equal, and each counts once.
+        shrink = min(shrink, len(np.unique(clusters)) / n)
+    return Effective(max(1e-9, min(1.0, shrink)), student_alpha(errors.df, alpha))
 
 
 def _reach(errors: _Errors, alpha: float) -> float:

@@ -14,7 +14,10 @@ sizes err at up to 0.079."""
 
 
 def newcombe_interval(
-    successes: tuple[int, int], n: tuple[int, int], alpha: float, continuity: float = CONTINUITY
+    successes: tuple[float, float],
+    n: tuple[float, float],
+    alpha: float,
+    continuity: float = CONTINUITY,
 ) -> Interval:
     """Two-sided 1 - 2*alpha interval of p(candidate) - p(reference), independent samples.
 
@@ -25,11 +28,14 @@ def newcombe_interval(
     low = newcombe_low(successes, n, alpha, continuity)
     high = -newcombe_low(successes[::-1], n[::-1], alpha, continuity)
     estimate = successes[0] / n[0] - successes[1] / n[1]
-    return Interval(estimate, low, high, 1 - 2 * alpha, sum(n), "Newcombe hybrid score")
+    return Interval(estimate, low, high, 1 - 2 * alpha, round(sum(n)), "Newcombe hybrid score")
 
 
 def newcombe_low(
-    successes: tuple[int, int], n: tuple[int, int], alpha: float, continuity: float = CONTINUITY
+    successes: tuple[float, float],
+    n: tuple[float, float],
+    alpha: float,
+    continuity: float = CONTINUITY,
 ) -> float:
     """One-sided lower bound at ``alpha``."""
     from scipy.special import ndtri
@@ -42,7 +48,7 @@ def newcombe_low(
     return mine - theirs - math.hypot(below, above)
 
 
-def _wilson(share: float, n: int, z: float) -> tuple[float, float]:
+def _wilson(share: float, n: float, z: float) -> tuple[float, float]:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return centre - half, centre + half

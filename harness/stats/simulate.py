@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.stats.betting import shares
 from harness.stats.bounded import MIN_T, guarded_low, trusts_t
+from harness.stats.clustered import student_alpha
 from harness.stats.constant import unseen_share
 from harness.stats.lattice import half_step
 from harness.stats.mean import Bools, Codes, Floats, Moments, skewness, t_low
@@ -236,8 +237,15 @@ class _Decision:
         """(R,) for ``counts`` (R, u) of units."""
         n, first, second, third, up, down = (counts @ self._sums).T
         found = self._moments(n, first, second, third)
-        if self._of.scale.binary:
-            plain = self._counted(n, up, down)
+        if self._of.scale.binary and self._of.codes is not None:
+            robust = self._robust_moments(counts, n, first)
+            varied = (found.error > 0) & (robust.error > 1e-12)
+            ratio = (found.error / np.where(varied, robust.error, 1.0)) ** 2
+            shrink = np.minimum(1.0, np.where(varied, ratio, self._units / n))
+            alpha = student_alpha(robust.df, self._alpha)
+            plain = self._counted(shrink * n, shrink * up, shrink * down, alpha)
+        elif self._of.scale.binary:
+            plain = self._counted(n, up, down, self._alpha)
         elif self._of.ends[0] is None:
             plain = t_low(found, self._alpha) > 0
         else:
@@ -272,7 +280,7 @@ class _Decision:
         trusted = trusts_t(size, found.skew) & (size >= MIN_T)
         return np.where(found.error == 0, constant, np.where(trusted, by_t, by_bets))
 
-    def _counted(self, n: Floats, up: Floats, down: Floats) -> Any:
+    def _counted(self, n: Floats, up: Floats, down: Floats, alpha: float) -> Any:
         """Binary: Tango's test for differences, Clopper and Pearson's for a variant's own."""
         from harness.stats.tango import tango_exceeds
 
@@ -280,18 +288,27 @@ class _Decision:
         if self._of.paired:
             share = unseen_share(self._units, self._alpha)
             none = (up == 0) & (down == 0)
-            proved = tango_exceeds(self._threshold / span, up, down, n, self._alpha)
+            proved = tango_exceeds(self._threshold / span, up, down, n, alpha)
             return np.where(none, -share * span > self._threshold, proved)
-        from scipy.special import bdtr
+        from scipy.special import betainc
 
         low = self._of.scale.low or 0.0
         successes = up if low >= 0 else n - down
         limit = np.clip((self._threshold - low) / span, 0.0, 1.0)
-        below = bdtr(np.maximum(successes - 1, 0), n.astype(np.int64), limit)
-        return 1 - below * (successes > 0) <= self._alpha
+        # The chance of as many successes or more, for counts that need not be whole.
+        chance = betainc(np.maximum(successes, 1e-300), n - successes + 1, limit)
+        return np.where(successes > 0, chance, 1.0) <= alpha
 
     def _robust(self, counts: Floats, n: Floats, first: Floats) -> Any:
         """``clustered.cluster_interval`` of each drawn sample."""
+        found = self._robust_moments(counts, n, first)
+        by_t = t_low(found, self._alpha) - self._step / n
+        residuals = self._sums[:, 1] - found.mean[:, None] * self._sums[:, 0]
+        farthest = np.where(counts > 0, np.abs(residuals), 0.0).max(axis=1)
+        reach = unseen_share(self._units, self._alpha) * self._units * farthest / n
+        return (by_t > 0) & (found.mean - reach > 0)
+
+    def _robust_moments(self, counts: Floats, n: Floats, first: Floats) -> Moments:
         mean = first / n
         sizes, sums = self._sums[:, 0], self._sums[:, 1]
         residuals = sums - mean[:, None] * sizes
@@ -300,11 +317,7 @@ class _Decision:
         groups = self._units
         error = np.sqrt((groups - 1) / groups * squares)
         df = float(np.median(n**2 / (counts @ sizes**2))) - 1
-        skew = skewness((counts * parts**3).sum(axis=1), squares)
-        by_t = t_low(Moments(mean, error, skew, df), self._alpha) - self._step / n
-        farthest = np.where(counts > 0, np.abs(residuals), 0.0).max(axis=1)
-        reach = unseen_share(groups, self._alpha) * groups * farthest / n
-        return (by_t > 0) & (mean - reach > 0)
+        return Moments(mean, error, skewness((counts * parts**3).sum(axis=1), squares), df)
 
 
 def _by_unit(rows: Floats, codes: Codes) -> Floats:

@@ -18,7 +18,7 @@ where few pairs differ; with a quarter of a pair the error, summed over all outc
 
 
 def tango_interval(
-    wins: int, losses: int, n: int, alpha: float, continuity: float = CONTINUITY
+    wins: float, losses: float, n: float, alpha: float, continuity: float = CONTINUITY
 ) -> Interval:
     """Two-sided 1 - 2*alpha interval of p(candidate) - p(reference), paired and binary.
 
@@ -29,11 +29,11 @@ def tango_interval(
     """
     low = tango_low(wins, losses, n, alpha, continuity)
     high = -tango_low(losses, wins, n, alpha, continuity)
-    return Interval((wins - losses) / n, low, high, 1 - 2 * alpha, n, "Tango score")
+    return Interval((wins - losses) / n, low, high, 1 - 2 * alpha, round(n), "Tango score")
 
 
 def tango_low(
-    wins: int, losses: int, n: int, alpha: float, continuity: float = CONTINUITY
+    wins: float, losses: float, n: float, alpha: float, continuity: float = CONTINUITY
 ) -> float:
     """One-sided lower bound at ``alpha``."""
     from scipy.special import ndtri
@@ -43,7 +43,7 @@ def tango_low(
     return _lower(fewer, min(more, n - fewer), n, float(ndtri(1 - alpha)))
 
 
-def _lower(wins: float, losses: float, n: int, z: float) -> float:
+def _lower(wins: float, losses: float, n: float, z: float) -> float:
     """The difference at which the score statistic equals z, from below."""
     if losses == n:
         return -1.0
@@ -51,7 +51,7 @@ def _lower(wins: float, losses: float, n: int, z: float) -> float:
     return _last_true(lambda d: _statistic(d, wins, losses, n) >= z, -1.0, estimate)
 
 
-def _statistic(d: float, wins: float, losses: float, n: int) -> float:
+def _statistic(d: float, wins: float, losses: float, n: float) -> float:
     """Score statistic of H0: difference = d, with the other parameter at its restricted MLE."""
     b = -wins - losses + (2 * n - wins + losses) * d
     c = -losses * d * (1 - d)

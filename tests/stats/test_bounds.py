@@ -236,3 +236,17 @@ def test_two_samples_betting_covers():
         for _ in range(200)
     )
     assert wrong <= 0.05 * 200
+
+
+def test_losses_that_come_in_clusters_are_not_taken_for_few():
+    """The reference is always right and documents lose together: near 0 and 1 Student's t on the
+    clusters errs at 0.10, the effective sample size keeps a tail."""
+    rng = np.random.default_rng(0)
+    codes = np.repeat(np.arange(20), 10)
+    wrong = 0
+    for _ in range(600):
+        lost = rng.random((20, 10)) < rng.beta(0.05 * 4, 0.95 * 4, (20, 1))
+        found = difference_interval(1.0 - lost.ravel(), np.ones(200), BINARY, 0.05, codes)
+        wrong += found.low > -0.05
+    assert wrong / 600 <= 0.065 + 3 * 0.0101
+    assert "effective sample size" in found.method
