@@ -103,7 +103,7 @@ def test_no_adapter_is_trained_where_a_prompt_will_do(
     verdict = json.loads((tmp_path / "verdict.json").read_text("utf-8"))
     assert (verdict["verdict"], verdict["recommendation"]) == ("HOLD", "few_shot")
     assert harness_cli("report", "run", "--out", "report.html").returncode == 0
-    assert "no adapter needed" in (tmp_path / "report.html").read_text("utf-8")
+    assert "No adapter needed" in (tmp_path / "report.html").read_text("utf-8")
     (tmp_path / "rules.toml").write_text(
         'candidate = "adapter"\n[[rule]]\nmetric = "exact_match"\nrole = "guardrail"\nmin = 0.1\n'
         '[[target]]\nmetric = "exact_match"\nmin = 0.999\n',
