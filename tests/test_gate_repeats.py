@@ -138,3 +138,11 @@ def test_tasks_keep_their_own_samples():
     both = joined(one, other)
     rows = decide(both, rules("a", superior())).rules
     assert [(r.task, r.n) for r in rows] == [("t", 80), ("u", 80)]
+
+
+def test_independent_samples_with_several_answers_are_refused():
+    """960 answers to 120 samples are no 960 samples: below 200 Student's t never decides alone."""
+    run = repeated(two(60, 0.95, info={**BINARY, "binary": False}), 8)
+    (row,) = decide(run, rules("a", superior(pairing="independent"))).rules
+    assert row.status is Status.INVALID
+    assert "several answers" in row.reason

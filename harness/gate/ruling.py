@@ -115,6 +115,13 @@ def _independent(
 
     def check() -> None:
         check_complete(place, info, (candidate,), (versus,))
+        if sides.owners is not None:
+            # Answers would count as samples where it is decided whether Student's t may speak.
+            raise Stop(
+                Status.INVALID,
+                "independent samples with several answers each have no bound here; measure with "
+                "repeats = 1, or import the mean of each sample's answers",
+            )
         check_counts(rule, row, place, evidence)
         check_judge(rule, info)
         check_information(evidence.known, None)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.stats.betting import shares
-from harness.stats.bounded import MIN_T, guarded_low, trusts_t
+from harness.stats.bounded import guarded_low, trusts_t
 from harness.stats.clustered import student_alpha
 from harness.stats.constant import unseen_share
 from harness.stats.lattice import half_step
@@ -277,7 +277,7 @@ class _Decision:
             by_bets = (wealth >= -np.log(self._alpha)) & (found.mean > 0)
         share = unseen_share(self._units, self._alpha)
         constant = found.mean - share * (found.mean + threshold - low) > 0
-        trusted = trusts_t(size, found.skew) & (size >= MIN_T)
+        trusted = trusts_t(size, found.skew)
         return np.where(found.error == 0, constant, np.where(trusted, by_t, by_bets))
 
     def _counted(self, n: Floats, up: Floats, down: Floats, alpha: float) -> Any:

@@ -161,8 +161,8 @@ def test_an_interrupted_training_is_a_try_that_counts(
     # A step is done: the libraries are loaded, some of which handle signals while they are.
     assert any("loss" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=120)
-    assert process.returncode == 130
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
     entry = json.loads((cache / "spent" / "fruit.jsonl").read_text("utf-8"))
     assert (entry["kind"], entry["variant"], entry["finished"]) == ("training", "adapter", False)
     assert entry["seconds"] > 0
