@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness import fingerprints
-from harness.errors import MissingExtra, SourceError, SuiteError, UsageError
-from harness.types import Message, Precision
+from harness.errors import MissingExtra, PreflightError, SourceError, SuiteError, UsageError
+from harness.types import Message, Precision, Prompt
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl", "accelerate")
 
@@ -267,6 +267,34 @@ def encode(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
         return []
     ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
     return ids
+
+
+class Closed(NamedTuple):
+    """An answer as the chat template closes it."""
+
+    text: str
+    """All that follows the prompt, the template's own words included."""
+    ids: list[int]
+    end: int | None
+    """Index in ``ids`` of the end token; None: the template closes with none that is known."""
+
+
+def closed(tokenizer: Any, prompt: Prompt, answer: str, ends: frozenset[int]) -> Closed:
+    """``answer`` after ``prompt``, for learning it and for measuring how likely it is.
+
+    Raises PreflightError where the template renders the prompt differently once the answer
+    follows: it would not follow the prompt that is asked.
+    """
+    turn = Message(role="assistant", content=answer)
+    whole = render(tokenizer, [*prompt.messages, turn], answered=True)
+    if not whole.startswith(prompt.text):
+        raise PreflightError(
+            "The chat template renders the prompt differently once the answer follows, so "
+            "training and evaluation would not see the same prompt."
+        )
+    text = whole[len(prompt.text) :]
+    ids = encode(tokenizer, [text])[0]
+    return Closed(text, ids, next((i for i, token in enumerate(ids) if token in ends), None))
 
 
 def end_tokens(folder: Path, tokenizer: Any) -> frozenset[int]:

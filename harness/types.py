@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, ClassVar, Literal, Protocol, TypedDict
 
 
 class Message(TypedDict):
@@ -101,6 +101,19 @@ class Scorer(Protocol):
         self, predictions: Sequence[str], samples: Sequence[Sample]
     ) -> list[Mapping[str, Score]]:
         """One mapping (metric name to score) per prediction, in order."""
+        ...
+
+
+class LikelihoodScorer(Scorer, Protocol):
+    """Scores how likely the targets are, whatever was predicted. ``score`` has no likelihoods
+    and leaves every row unscored."""
+
+    needs_likelihood: ClassVar[bool]
+
+    def score_likelihoods(
+        self, likelihoods: Sequence[Sequence[Likelihood]]
+    ) -> list[Mapping[str, Score]]:
+        """One mapping (metric name to score) per row of likelihoods, one for each target."""
         ...
 
 
@@ -273,6 +286,34 @@ class Completion:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """One target whose likelihood to measure: the model reads prompt and target (teacher
+    forcing) and writes nothing."""
+
+    key: str
+    prompt: Prompt
+    target: str
+    adapter: str | None = None
+    adapter_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely one target was, given its prompt."""
+
+    key: str
+    log_likelihood: float | None
+    """Natural logarithm, the sum over the target's tokens; None where it could not be had."""
+    end_log_likelihood: float | None
+    """Of the end token after it; None where the template closes with none."""
+    tokens: int
+    """Of the target, the end token left out."""
+    bytes: int
+    """Of the target in UTF-8."""
+    error: str | None = None
+
+
 class Engine(Protocol):
     """Makes completions of one base model at one precision."""
 
@@ -297,6 +338,10 @@ class Engine(Protocol):
 
     def complete(self, requests: Sequence[Request]) -> Iterator[Completion]:
         """Completions as they become ready, in any order; exactly one for each request."""
+        ...
+
+    def likelihoods(self, requests: Sequence[Forced]) -> Iterator[Likelihood]:
+        """Likelihoods as they become ready, in any order; exactly one for each request."""
         ...
 
 

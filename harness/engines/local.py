@@ -7,18 +7,18 @@ off. Nothing is loaded until a completion is really needed, so a fully cached ru
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness import models
-from harness.engines import adapters
+from harness.engines import adapters, forcing
 from harness.engines.batching import batches, prompt_length
 from harness.engines.sampling import RowwiseSampler, seed_of
 from harness.errors import PreflightError, UsageError
-from harness.types import Completion, Message, Precision, Prompt, Request
+from harness.types import Completion, Forced, Likelihood, Message, Precision, Prompt, Request
 
 # Rows and padded tokens of one batch. Large batches are the first lever on speed; these fit a
 # small model in 6 GB on CPU, and a batch that does not fit is split when memory runs out.
@@ -31,6 +31,10 @@ BASE_TOLERANCE = 1e-3
 """Relative; the bare base is bit-equal on CPU, and GPUs may choose another kernel."""
 
 PROBE = "Name one thing that this adapter was trained to change."
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class LocalEngine:
@@ -182,7 +186,28 @@ class LocalEngine:
         if fitting:
             _ = self._model  # loaded here, so that no answer's time holds the loading
         for batch in batches(fitting, max_rows=self._max_rows, max_tokens=lambda: self._max_tokens):
-            yield from self._complete_or_split(batch)
+            yield from self._split_for_memory(batch, self._complete_batch, prompt_length)
+
+    def likelihoods(self, requests: Sequence[Forced]) -> Iterator[Likelihood]:
+        rows = []
+        for request in requests:
+            row = forcing.row(self.tokenizer, self._end_tokens, request, self.context_length)
+            if isinstance(row, Likelihood):
+                yield row
+            else:
+                rows.append(row)
+        for batch in forcing.batches(
+            rows,
+            max_rows=self._max_rows,
+            max_tokens=lambda: self._max_tokens,
+            vocabulary=len(self.tokenizer),
+        ):
+            yield from self._split_for_memory(batch, self._force_batch, lambda row: row.length)
+
+    def _force_batch(self, batch: Sequence[forcing.Row]) -> list[Likelihood]:
+        first = batch[0].request
+        with self._applied(first.adapter, first.adapter_sha256):
+            return forcing.measure(self._model, batch, self.tokenizer.pad_token_id, self.device)
 
     def _too_long(self, request: Request) -> str | None:
         needed = prompt_length(request) + request.max_new_tokens
@@ -193,15 +218,18 @@ class LocalEngine:
             f"ones exceed the context of {self.context_length}"
         )
 
-    def _complete_or_split(self, batch: list[Request]) -> Iterator[Completion]:
+    def _split_for_memory(
+        self, batch: list[T], work: Callable[[list[T]], list[R]], length: Callable[[T], int]
+    ) -> Iterator[R]:
+        """``work(batch)``, in halves where memory runs out. ``length``: of a row, in tokens."""
         try:
-            done = self._complete_batch(batch)
+            done = work(batch)
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise
             if len(batch) == 1:
                 raise UsageError(
-                    f"Memory ran out on a single prompt of {prompt_length(batch[0])} tokens. Use a "
+                    f"Memory ran out on a single prompt of {length(batch[0])} tokens. Use a "
                     "machine with more memory, a smaller model, or shorter prompts."
                 ) from error
             done = None
@@ -211,8 +239,8 @@ class LocalEngine:
         self._free()
         self._max_tokens = max(1, self._max_tokens // 2)
         half = len(batch) // 2
-        yield from self._complete_or_split(batch[:half])
-        yield from self._complete_or_split(batch[half:])
+        yield from self._split_for_memory(batch[:half], work, length)
+        yield from self._split_for_memory(batch[half:], work, length)
 
     def _free(self) -> None:
         import torch

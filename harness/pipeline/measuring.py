@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import fingerprints
-from harness.pipeline import probe, record, responses, scoring
+from harness.pipeline import likelihoods, probe, record, responses, scoring
 from harness.pipeline.cautions import cautions
 from harness.pipeline.planning import Plan, plan
 from harness.pipeline.session import Work
 from harness.store.runs import Run
-from harness.types import Variant
+from harness.types import Completion, Likelihood, Variant
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,23 +43,29 @@ def answers(
     ``keep_open``: leave every base loaded, for what is asked next; else one is in memory at a
     time. ``title``: what the progress says before the name of the step.
     """
-    session, completions = work.session, {}
-    with session.timed("answers"):
-        for (model, precision), engine in session.engines.items():
-            mine = [
-                p for p in planned if (p.variant.model, p.variant.precision) == (model, precision)
-            ]
-            if not mine:
-                continue
+    session = work.session
+    completions: dict[str, Completion] = {}
+    likely: dict[tuple[str, str], Likelihood] = {}
+    for (model, precision), engine in session.engines.items():
+        mine = [p for p in planned if (p.variant.model, p.variant.precision) == (model, precision)]
+        if not mine:
+            continue
+        with session.timed("answers"):
             completions.update(responses.collect(mine, engine, work.cache, session.progress, title))
-            if not keep_open:
-                engine.close()
+        with session.timed("likelihoods"):
+            likely.update(likelihoods.collect(mine, engine, work.cache, session.progress, title))
+        if not keep_open:
+            engine.close()
     with session.timed("scoring"):
-        return _scored(work, planned, completions, title)
+        return _scored(work, planned, completions, likely, title)
 
 
 def _scored(
-    work: Work, planned: Sequence[responses.Planned], completions: dict[str, Any], title: str
+    work: Work,
+    planned: Sequence[responses.Planned],
+    completions: Mapping[str, Completion],
+    likely: likelihoods.Found,
+    title: str,
 ) -> list[record.Answer]:
     found: list[record.Answer] = []
     by_task: dict[str, list[responses.Planned]] = {}
@@ -69,7 +75,11 @@ def _scored(
     for task, mine in by_task.items():
         done = [completions[p.request.key] for p in mine]
         rows = scoring.score(
-            mine[0].inputs.scorers, [c.text for c in done], [p.sample for p in mine], work.cache
+            mine[0].inputs.scorers,
+            [c.text for c in done],
+            [p.sample for p in mine],
+            work.cache,
+            likelihoods.rows(mine, likely),
         )
         found += [record.Answer(p, c, row) for p, c, row in zip(mine, done, rows, strict=True)]
         work.session.progress.advance(len(mine), task)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness import fingerprints, scorers
 from harness.store.cache import Cache
-from harness.types import Sample, Score, Scorer
+from harness.types import Likelihood, Sample, Score, Scorer
 
 
 def score(
@@ -14,11 +14,13 @@ def score(
     predictions: Sequence[str | None],
     samples: Sequence[Sample],
     cache: Cache,
+    likelihoods: Sequence[Sequence[Likelihood] | None] | None = None,
 ) -> list[dict[str, Score]]:
     """One mapping (metric to score) per prediction, by every scorer."""
     rows: list[dict[str, Score]] = [{} for _ in samples]
     cheap = [s for s in found if not scorers.is_expensive(s)]
-    for row, scores in zip(rows, scorers.score_all(cheap, predictions, samples), strict=True):
+    scored = scorers.score_all(cheap, predictions, samples, likelihoods)
+    for row, scores in zip(rows, scored, strict=True):
         row.update(scores)
     for scorer in found:
         if scorers.is_expensive(scorer):

@@ -17,7 +17,7 @@ from harness.store import ledger
 from harness.store.cache import Cache
 from harness.types import Suite, Variant
 
-EVALUATION = ("proof", "answers", "probe", "scoring")
+EVALUATION = ("proof", "answers", "likelihoods", "probe", "scoring")
 """Steps whose seconds an evaluation costs."""
 
 

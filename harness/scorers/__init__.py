@@ -6,6 +6,8 @@ the file's ``PRESETS``. Nothing else has to be told: the package is looked throu
 also say, as class attributes:
 
 - ``needs_target = False``: it looks at the prediction alone;
+- ``needs_likelihood = True``: it looks at how likely the targets are, and has
+  ``score_likelihoods``;
 - ``expensive = True``: its scores are worth keeping, under ``fingerprint(scorer)``;
 - ``prepare()``: fetches what it needs, so that a missing encoder is known before a long run.
 """
@@ -18,6 +20,7 @@ from harness.scorers._all import (
     check_names,
     fingerprint,
     is_expensive,
+    needs_likelihood,
     needs_target,
     prepare,
     score_all,
@@ -29,6 +32,7 @@ __all__ = [
     "fingerprint",
     "is_expensive",
     "names",
+    "needs_likelihood",
     "needs_target",
     "only",
     "prepare",

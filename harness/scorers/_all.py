@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from harness import fingerprints
 from harness.errors import SuiteError, UsageError
-from harness.types import Metric, Sample, Score, Scorer
+from harness.types import Likelihood, LikelihoodScorer, Metric, Sample, Score, Scorer
+
+Likelihoods = Sequence[Sequence[Likelihood] | None]
+"""For each prediction those of its sample's targets, in order; None where they are not known."""
 
 NO_TARGET = "the sample has no target"
 NO_PREDICTION = "there is no prediction"
+NO_LIKELIHOOD = "there is no likelihood of the targets"
 
 
 def needs_target(scorer: Scorer) -> bool:
     """Whether the scorer compares with targets; unless it says otherwise, it does."""
     return bool(getattr(scorer, "needs_target", True))
+
+
+def needs_likelihood(scorer: Scorer) -> bool:
+    """Whether the scorer looks at how likely the targets are (``types.LikelihoodScorer``)."""
+    return bool(getattr(scorer, "needs_likelihood", False))
 
 
 def is_expensive(scorer: Scorer) -> bool:
@@ -48,9 +58,14 @@ def _name(scorer: Scorer) -> str:
 
 
 def score_all(
-    scorers: Sequence[Scorer], predictions: Sequence[str | None], samples: Sequence[Sample]
+    scorers: Sequence[Scorer],
+    predictions: Sequence[str | None],
+    samples: Sequence[Sample],
+    likelihoods: Likelihoods | None = None,
 ) -> list[dict[str, Score]]:
     """One mapping (metric name to score) per prediction, with every metric of every scorer.
+
+    ``likelihoods`` are for the scorers that look at them (``needs_likelihood``).
 
     A prediction that is None, a sample without targets, a scorer that raises, that returns the
     wrong rows or an impossible value: all are unscored, with a reason that names the scorer. A
@@ -62,7 +77,8 @@ def score_all(
     check_names(scorers)
     rows: list[dict[str, Score]] = [{} for _ in samples]
     for scorer in scorers:
-        for row, scores in zip(rows, _score(scorer, predictions, samples), strict=True):
+        scored = _score(scorer, predictions, samples, likelihoods)
+        for row, scores in zip(rows, scored, strict=True):
             row.update(scores)
     return rows
 
@@ -79,36 +95,48 @@ def check_names(scorers: Sequence[Scorer]) -> None:
 
 
 def _score(
-    scorer: Scorer, predictions: Sequence[str | None], samples: Sequence[Sample]
+    scorer: Scorer,
+    predictions: Sequence[str | None],
+    samples: Sequence[Sample],
+    likelihoods: Likelihoods | None,
 ) -> list[dict[str, Score]]:
     metrics = scorer.metrics
     rows: list[dict[str, Score]] = []
     asked: list[int] = []
-    given: list[str] = []
     for i, (prediction, sample) in enumerate(zip(predictions, samples, strict=True)):
         missing = NO_TARGET if needs_target(scorer) and not sample.targets else None
         if prediction is None:
             missing = NO_PREDICTION
-        else:
-            if missing is None:
-                asked.append(i)
-                given.append(prediction)
+        elif needs_likelihood(scorer) and likelihoods is not None and likelihoods[i] is None:
+            missing = missing or NO_LIKELIHOOD
+        if missing is None:
+            asked.append(i)
         rows.append(_unscored(metrics, missing or ""))
-    for i, scores in zip(asked, _guarded(scorer, given, [samples[i] for i in asked]), strict=True):
+    for i, scores in zip(
+        asked, _guarded(scorer, asked, predictions, samples, likelihoods), strict=True
+    ):
         rows[i] = scores
     return rows
 
 
 def _guarded(
-    scorer: Scorer, predictions: Sequence[str], samples: Sequence[Sample]
+    scorer: Scorer,
+    asked: Sequence[int],
+    predictions: Sequence[str | None],
+    samples: Sequence[Sample],
+    likelihoods: Likelihoods | None,
 ) -> list[dict[str, Score]]:
     name, metrics = _name(scorer), scorer.metrics
-    if not samples:
+    if not asked:
         return []
     try:
-        rows = scorer.score(predictions, samples)
-        if len(rows) != len(samples):
-            why = f"{name} returned {len(rows)} rows for {len(samples)} predictions"
+        if needs_likelihood(scorer) and likelihoods is not None:
+            known = [likelihoods[i] or () for i in asked]
+            rows = cast(LikelihoodScorer, scorer).score_likelihoods(known)
+        else:
+            rows = scorer.score([predictions[i] or "" for i in asked], [samples[i] for i in asked])
+        if len(rows) != len(asked):
+            why = f"{name} returned {len(rows)} rows for {len(asked)} predictions"
         else:
             return [{m.name: _checked(m, row, metrics, name) for m in metrics} for row in rows]
     except UsageError:
@@ -116,7 +144,7 @@ def _guarded(
     except (Exception, SystemExit) as error:
         # A scorer that leaves the process would choose the exit code, 0 for SHIP among them.
         why = f"{name} raised {type(error).__name__}: {error}"
-    return [_unscored(metrics, why) for _ in samples]
+    return [_unscored(metrics, why) for _ in asked]
 
 
 def _checked(

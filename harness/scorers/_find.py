@@ -8,13 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import harness.scorers as package
 from harness import fingerprints
 from harness.errors import SuiteError, UsageError, did_you_mean
-from harness.scorers._all import fingerprint, is_expensive, needs_target, prepare
-from harness.types import Metric, Sample, Score, Scorer
+from harness.scorers._all import (
+    fingerprint,
+    is_expensive,
+    needs_likelihood,
+    needs_target,
+    prepare,
+)
+from harness.types import Likelihood, LikelihoodScorer, Metric, Sample, Score, Scorer
 
 
 def names() -> list[str]:
@@ -134,6 +140,10 @@ class _Only:
         return needs_target(self.scorer)
 
     @property
+    def needs_likelihood(self) -> bool:
+        return needs_likelihood(self.scorer)
+
+    @property
     def fingerprint(self) -> str:
         # What is kept under it holds these metrics and no others.
         return fingerprints.of([fingerprint(self.scorer), self.wanted])
@@ -144,5 +154,12 @@ class _Only:
     def score(
         self, predictions: Sequence[str], samples: Sequence[Sample]
     ) -> list[Mapping[str, Score]]:
-        rows = self.scorer.score(predictions, samples)
+        return self._cut(self.scorer.score(predictions, samples))
+
+    def score_likelihoods(
+        self, likelihoods: Sequence[Sequence[Likelihood]]
+    ) -> list[Mapping[str, Score]]:
+        return self._cut(cast(LikelihoodScorer, self.scorer).score_likelihoods(likelihoods))
+
+    def _cut(self, rows: Sequence[Mapping[str, Score]]) -> list[Mapping[str, Score]]:
         return [{name: row[name] for name in self.wanted} for row in rows]

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import models
 from harness.errors import PreflightError
-from harness.types import Message, Prompt
+from harness.types import Prompt
 
 IGNORE = -100
 """Label of tokens that carry no loss (PyTorch's cross-entropy default)."""
@@ -55,23 +55,17 @@ def build_rows(
 
 
 def _row(example: Example, tokenizer: Any, ends: frozenset[int]) -> Row:
-    prompt = example.prompt
-    answer = Message(role="assistant", content=example.completion)
-    whole = models.render(tokenizer, [*prompt.messages, answer], answered=True)
-    if not whole.startswith(prompt.text):
-        raise PreflightError(
-            f"The chat template renders the prompt of training row '{example.id}' differently once "
-            "the answer follows, so training and evaluation would not see the same prompt."
-        )
-    ids = models.encode(tokenizer, [whole[len(prompt.text) :]])[0]
-    stop = next((i for i, token in enumerate(ids) if token in ends), None)
-    if stop is None:
+    try:
+        closed = models.closed(tokenizer, example.prompt, example.completion, ends)
+    except PreflightError as error:
+        raise PreflightError(f"Training row '{example.id}': {error}") from error
+    if closed.end is None:
         raise PreflightError(
             f"No end token in the labels of training row '{example.id}': the chat template closes "
             "the answer with a token that the model's generation settings do not stop at. "
             "Add it to eos_token_id in generation_config.json."
         )
     # What the template puts after the end token is never generated, so it is not learnt.
-    ids = ids[: stop + 1]
-    prompt_ids = list(prompt.tokens or ())
+    ids = closed.ids[: closed.end + 1]
+    prompt_ids = list(example.prompt.tokens or ())
     return Row(example.id, (*prompt_ids, *ids), (*[IGNORE] * len(prompt_ids), *ids))
