@@ -37,4 +37,5 @@ def _best(scores: list[Score]) -> Score:
     values = [score.value for score in scores if score.value is not None]
     if len(values) < len(scores):
         return next(score for score in scores if score.value is None)
-    return Score(max(values)) if values else Score.unscored(NO_TARGET)
+    # The first that is best, with its remark.
+    return scores[values.index(max(values))] if values else Score.unscored(NO_TARGET)

@@ -21,6 +21,7 @@ MINILM = (
 )
 ADA = '[{"text": "Ada Lovelace", "type": "PERSON"}, {"text": "London", "type": "PLACE"}]'
 BOB = '[{"text": "Bob", "type": "PERSON"}]'
+FIELDS = '{"a": 1, "b": {"c": 2, "d": "x"}}'
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ ROWS = [
     Row("format", lambda: Format(labels=["yes", "no"]), "yes", "yes", "Yes"),
     Row("format", lambda: Format(schema={"type": "array"}), "[1]", "[1]", "[NaN]"),
     Row("entities", lambda: Entities(types=("PERSON", "PLACE")), ADA, BOB, "Ada"),
+    Row("json_schema", lambda: scorers.JsonSchema({"type": "array"}), "[1]", "[1]", "[NaN]"),
+    Row("json_fields", lambda: scorers.JsonFields(["a", "b"]), FIELDS, '{"b": {"c": 2}}', "{}"),
     Row("refusal", Refusal, "42", "I don't know.", "I'm sorry, but I can't help with that."),
     Row("bertscore", lambda: BertScore(encoder=MINILM), tolerance=1e-5),
 ]

@@ -15,6 +15,8 @@ from harness.errors import SuiteError, UsageError
 from harness.scorers import F1, Entities, ExactMatch, Format, Rouge, resolve, score_all
 from harness.types import Metric, Sample, Score
 
+NO_DEFAULT = {"format", "choice", "json_schema", "custom", "embedding_similarity"}
+"""What they measure is told by an option."""
 SAMPLES = [Sample("1", "", ("a",)), Sample("2", "", ("b",)), Sample("3", "")]
 
 
@@ -25,7 +27,7 @@ def test_names_resolve_to_scorers_and_metrics_to_a_part_of_one() -> None:
     assert [m.name for m in resolve("rouge2_stem").metrics] == ["rouge2_stem"]
     assert resolve(F1()) == F1()
     for name in scorers.names():
-        if name != "format":
+        if name not in NO_DEFAULT:
             assert resolve(name).metrics
 
 
@@ -34,6 +36,7 @@ def test_names_resolve_to_scorers_and_metrics_to_a_part_of_one() -> None:
     [
         ("exact_mach", "Did you mean 'exact_match'"),
         ("format", "exactly one of regex"),
+        ("json_schema", r"needs schema=\{…\}"),
         (ExactMatch, r"ExactMatch\(\)"),
         (3, "'metrics' and 'score'"),
     ],
