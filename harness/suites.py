@@ -31,7 +31,7 @@ def load_suite(path: str | Path, *, check_scorer: Callable[[Any], object] | None
     """
     file = _find(Path(path))
     helpers: dict[str, ModuleType] = {}
-    namespace = _run(file, helpers)
+    namespace = run_file(file, helpers)
     suite = namespace.get("suite")
     if not isinstance(suite, Suite):
         raise SuiteError(f"{file} {_no_suite(namespace)}")
@@ -57,8 +57,12 @@ def _find(path: Path) -> Path:
     raise SuiteError(f"There is no suite at '{path}': neither a file nor a folder.{hint}")
 
 
-def _run(file: Path, helpers: dict[str, ModuleType]) -> dict[str, Any]:
-    """Execute the file as a module of a unique name, and return what it defines."""
+def run_file(file: Path, helpers: dict[str, ModuleType], *, what: str = "suite") -> dict[str, Any]:
+    """Execute the file as a module of a unique name, and return what it defines.
+
+    ``helpers`` is given the modules beside it that it imported. Raises SuiteError as
+    ``load_suite``; ``what`` says there what kind of file it is.
+    """
     name = f"suite_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:16]}"
     module = ModuleType(name)
     module.__file__ = str(file)
@@ -72,7 +76,7 @@ def _run(file: Path, helpers: dict[str, ModuleType]) -> dict[str, Any]:
         raise
     except SyntaxError as error:
         shown = "".join(traceback.format_exception_only(error)).rstrip()
-        raise SuiteError(f"The suite has a syntax error.\n{shown}") from error
+        raise SuiteError(f"The {what} has a syntax error.\n{shown}") from error
     except (Exception, SystemExit) as error:
         raise SuiteError(_failure(f"{file} could not be loaded.", file.parent, error)) from error
     return vars(module)

@@ -10,6 +10,8 @@ also say, as class attributes:
   ``score_likelihoods``;
 - ``expensive = True``: its scores are worth keeping, under ``fingerprint(scorer)``;
 - ``prepare()``: fetches what it needs, so that a missing encoder is known before a long run.
+
+The decorator ``scorer`` makes a function of a user's own file a scorer (``custom.py``).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from harness.scorers._all import (
     score_all,
 )
 from harness.scorers._find import classes, names, only, resolve
+from harness.scorers.custom import scorer
 
 __all__ = [
     "check_names",
@@ -38,6 +41,7 @@ __all__ = [
     "prepare",
     "resolve",
     "score_all",
+    "scorer",
 ]
 
 

@@ -7,12 +7,14 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from functools import cache
+from inspect import isfunction
 from types import ModuleType
 from typing import Any, cast
 
 import harness.scorers as package
 from harness import fingerprints
 from harness.errors import SuiteError, UsageError, did_you_mean
+from harness.scorers import _file
 from harness.scorers._all import (
     fingerprint,
     is_expensive,
@@ -20,6 +22,8 @@ from harness.scorers._all import (
     needs_target,
     prepare,
 )
+from harness.scorers.custom import Function
+from harness.scorers.custom import scorer as custom
 from harness.types import Likelihood, LikelihoodScorer, Metric, Sample, Score, Scorer
 
 
@@ -29,15 +33,18 @@ def names() -> list[str]:
     return sorted([*_modules(), *presets])
 
 
-def resolve(spec: Scorer | str) -> Scorer:
-    """A scorer object as it is; the scorer of that name with its default options; or, for the
-    name of a metric (``rouge_l``), its scorer cut down to that metric.
+def resolve(spec: Scorer | Function | str) -> Scorer:
+    """A scorer object as it is; the scorer of that name with its default options; for the name of
+    a metric (``rouge_l``), its scorer cut down to that metric; a function with a docstring as
+    ``custom`` has it; for ``path/to/checks.py:brevity`` what that file calls so.
 
     Raises UsageError for an unknown name, with the nearest one, and SuiteError for a scorer that
     has no default options.
     """
     if not isinstance(spec, str):
         return _checked(spec)
+    if _file.names_a_file(spec):
+        return _checked(_file.load(spec))
     if spec in _modules():
         found: Scorer = classes()[spec]()
         return found
@@ -102,14 +109,18 @@ def _ready() -> Mapping[str, Scorer]:
     return found
 
 
-def _checked(spec: Scorer) -> Scorer:
+def _checked(spec: Any) -> Scorer:
     if isinstance(spec, type):
         raise SuiteError(f"A scorer must be an object: write {spec.__name__}() with parentheses.")
+    if isfunction(spec):
+        return custom(spec)
     if not hasattr(spec, "metrics") or not callable(getattr(spec, "score", None)):
         raise SuiteError(
-            f"A scorer must be a name or have 'metrics' and 'score', got {type(spec).__name__}."
+            f"A scorer must be a name, a function, or have 'metrics' and 'score', got "
+            f"{type(spec).__name__}."
         )
-    return spec
+    found: Scorer = spec
+    return found
 
 
 def _listed(known: set[str]) -> str:
@@ -125,7 +136,7 @@ class _Only:
 
     @property
     def name(self) -> str:
-        return type(self.scorer).__name__
+        return str(getattr(self.scorer, "name", type(self.scorer).__name__))
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import pytest
@@ -22,6 +22,12 @@ MINILM = (
 ADA = '[{"text": "Ada Lovelace", "type": "PERSON"}, {"text": "London", "type": "PLACE"}]'
 BOB = '[{"text": "Bob", "type": "PERSON"}]'
 FIELDS = '{"a": 1, "b": {"c": 2, "d": "x"}}'
+
+
+def answered(predictions: Sequence[str], samples: Sequence[Sample]) -> list[bool | None]:
+    """1 where the prediction is one of the targets."""
+    pairs = zip(predictions, samples, strict=True)
+    return [p in s.targets if s.targets else None for p, s in pairs]
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ ROWS = [
     Row("entities", lambda: Entities(types=("PERSON", "PLACE")), ADA, BOB, "Ada"),
     Row("json_schema", lambda: scorers.JsonSchema({"type": "array"}), "[1]", "[1]", "[NaN]"),
     Row("json_fields", lambda: scorers.JsonFields(["a", "b"]), FIELDS, '{"b": {"c": 2}}', "{}"),
+    Row("custom", lambda: scorers.resolve(answered)),
     Row("refusal", Refusal, "42", "I don't know.", "I'm sorry, but I can't help with that."),
     Row("bertscore", lambda: BertScore(encoder=MINILM), tolerance=1e-5),
 ]
