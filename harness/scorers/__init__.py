@@ -32,6 +32,7 @@ from harness.scorers.custom import scorer
 
 __all__ = [
     "check_names",
+    "classes",
     "fingerprint",
     "is_expensive",
     "names",

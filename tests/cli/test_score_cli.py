@@ -85,6 +85,7 @@ def test_format_needs_no_reference(tmp_path: Path) -> None:
 
 
 GOOD = json.dumps(ROWS[0])
+START = '{"id": "b", "prediction": "x"'
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,14 @@ GOOD = json.dumps(ROWS[0])
         ('{"id": "b", "prediction": "x", "reference": [1]}', "'reference' must be"),
         ('{"id": "b", "prediction": "x", "refrence": "x"}', "'reference' must be"),
         (GOOD, "the id 'a' is there already"),
+        (f'{START}, "reference": "x", "input": 3}}', "'input' must be"),
+        (f'{START}, "reference": "x", "input": null}}', "'input' must be"),
+        (
+            f'{START}, "reference": "x", "input": [{{"role": "robot", "content": "x"}}]}}',
+            '{"role": system or user or assistant',
+        ),
+        (f'{START}, "reference": "x", "metadata": [1]}}', "'metadata' must be an object"),
+        (f'{START}, "reference": null}}', "'reference' must be a string or a list of strings"),
     ],
 )
 def test_a_bad_row_is_named_and_nothing_is_written(tmp_path: Path, bad: str, message: str) -> None:
@@ -117,18 +126,166 @@ def test_a_bad_row_is_named_and_nothing_is_written(tmp_path: Path, bad: str, mes
     ("arguments", "message"),
     [
         ([], "--scorer"),
+        (["--scorer", ","], "--scorer needs a name"),
         (["--scorer", "rogue"], "Did you mean 'rouge'"),
-        (["--scorer", "format"], "exactly one of --regex"),
-        (["--scorer", "f1", "--regex", "a"], "go with --scorer format"),
-        (["--scorer", "f1", "--encoder", "./e"], "goes with --scorer bertscore"),
+        (["--scorer", "format"], "exactly one of regex"),
+        (["--scorer", "format"], "Here it is told by --regex, --label, --schema, --option format."),
+        (["--scorer", "json_schema"], "Here it is told by --schema, --option json_schema.schema=…"),
+        (["--scorer", "custom"], "name one of your files: 'checks.py:brevity'"),
+        (["--scorer", "perplexity"], "perplexity is measured by `harness run`: it needs the model"),
+        (["--scorer", "f1", "--regex", "a"], "--regex goes with --scorer format."),
+        (["--scorer", "f1", "--label", "a "], "--label goes with --scorer format or choice."),
+        (["--scorer", "f1", "--encoder", "./e"], "--encoder goes with --scorer bertscore or"),
         (["--scorer", "format", "--regex", "("], "invalid"),
+        (["--scorer", "format", "--regex", "a", "--label", "b"], "exactly one of"),
         (["--scorer", "f1", "--out", "no/such/folder/file"], "cannot be written"),
+        (["--scorer", "no/such/checks.py:brevity"], "There is no file 'no/such/checks.py'"),
     ],
 )
 def test_wrong_use_is_explained(file: Path, arguments: list[str], message: str) -> None:
     done = score(file, *arguments)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [
+        ("f1", "f1", "must be NAME.KEY=VALUE, got 'f1'"),
+        ("f1", "ignore_case=true", "must be NAME.KEY=VALUE"),
+        (
+            "exact_match",
+            "exact_mach.ignore_case=true",
+            "no such scorer. Did you mean 'exact_match'",
+        ),
+        ("rouge_stem", "rouge_stem.stemmer=true", "no such scorer. Did you mean 'rouge'"),
+        ("exact_match", "custom.name=x", "no such scorer."),
+        ("exact_match", "exact_match.ignorecase=true", "Did you mean 'ignore_case'"),
+        ("exact_match", "exact_match.ignore_case=yes", "must be true or false, got 'yes'"),
+        ("exact_match", "exact_match.ignore_case=1", "must be true or false, got '1'"),
+        ("entities", "entities.types=PERSON", "a list (JSON), of which each is a string, got"),
+        ("entities", 'entities.types=["A", "a"]', "two of the types"),
+        ("bertscore", "bertscore.num_layers=2.5", "must be a whole number or null, got '2.5'"),
+        ("format", "format.regex=(", "the regex '(' is invalid"),
+        ("json_schema", "json_schema.schema={", "must be an object or true or false or null"),
+        ("f1", "rouge.stemmer=true", "goes with --scorer rouge (with these options its metrics"),
+        ("rouge_l", "rouge.stemmer=true", "its metrics are rouge1_stem, rouge2_stem"),
+    ],
+)
+def test_a_wrong_option_is_explained(file: Path, name: str, option: str, message: str) -> None:
+    done = score(file, "--scorer", name, "--option", option)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_an_option_is_given_once(file: Path) -> None:
+    twice = ["--option", "rouge.stemmer=true", "--option", "rouge.stemmer=false"]
+    done = score(file, "--scorer", "rouge", *twice)
+    assert done.returncode == 2
+    assert "--option rouge.stemmer is given twice" in done.stderr
+
+
+def test_options_of_any_scorer(tmp_path: Path) -> None:
+    row = {"id": "a", "prediction": '{"n": "CATS"}', "reference": '{"n": "cats", "m": 1}'}
+    file = write(tmp_path, json.dumps(row))
+    options = [
+        "exact_match.ignore_case=true",
+        "rouge.stemmer=true",
+        'json_fields.fields=["n"]',
+        "json_fields.ignore_case=true",
+        "format.regex=.*CATS.*",
+        'json_schema.schema={"required": ["n"]}',
+    ]
+    names = ["exact_match", "rouge1_stem", "json_fields_p", "json_field_n", "format", "json_schema"]
+    given = [text for option in options for text in ("--option", option)]
+    done = score(file, *given, "--scorer", ",".join(names))
+    assert done.returncode == 0, done.stderr
+    # Words n, cat of the output; n, cat, m, 1 of the reference.
+    values = {"exact_match": 0.0, "rouge1_stem": pytest.approx(2 / 3), "json_fields_p": 1.0}
+    others = {"json_field_n": 1.0, "format": 1.0, "json_schema": 1.0}
+    assert lines(done.stdout)["a"] == {**values, **others}
+
+
+def test_a_flag_is_for_every_scorer_that_takes_it(tmp_path: Path) -> None:
+    file = write(tmp_path, '{"id": "a", "prediction": "[1]"}')
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "array"}')
+    done = score(file, "--scorer", "format,json_schema", "--schema", schema)
+    assert lines(done.stdout) == {"a": {"format": 1.0, "json_schema": 1.0}}
+    # An option for one of them goes before the flag.
+    other = ["--option", 'json_schema.schema={"type": "object"}']
+    done = score(file, "--scorer", "format,json_schema", "--schema", schema, *other)
+    assert lines(done.stdout) == {"a": {"format": 1.0, "json_schema": 0.0}}
+    assert "1 x type at the top (json_schema)" in done.stderr
+
+
+def test_scorers_see_input_and_metadata(tmp_path: Path) -> None:
+    checks = tmp_path / "checks.py"
+    checks.write_text(
+        "def seen(predictions, samples):\n"
+        "    '''1 where the question and the metadata are there.'''\n"
+        "    return [s.text == 'why?' and s.metadata == {'k': [1]} for s in samples]\n"
+    )
+    row = {"id": "a", "prediction": "I'm sorry, but I can't help with that.", "reference": "x"}
+    turns = [{"role": "system", "content": "s"}, {"role": "user", "content": "why?"}]
+    file = write(
+        tmp_path,
+        json.dumps({**row, "input": "why?", "metadata": {"k": [1]}}),
+        json.dumps({**row, "id": "b", "input": turns, "metadata": {"k": [1]}}),
+        json.dumps({**row, "id": "c", "metadata": {"refusal": "expected"}}),
+    )
+    done = score(file, "--scorer", f"refusal,{checks}:seen")
+    assert done.returncode == 0, done.stderr
+    assert lines(done.stdout) == {
+        "a": {"refusal": 1.0, "seen": 1.0},
+        "b": {"refusal": 1.0, "seen": 1.0},
+        "c": {"refusal": 0.0, "seen": 0.0},
+    }
+
+
+def test_a_scorer_of_ones_own_that_fails_is_named_and_prints_no_row(
+    file: Path, tmp_path: Path
+) -> None:
+    checks = tmp_path / "checks.py"
+    checks.write_text(
+        "print('loading')\n"
+        "def brevity(predictions, samples):\n"
+        "    '''1 where it is short.'''\n"
+        "    print('scoring')\n"
+        "    return [1 / len(p) for p in predictions]\n"
+    )
+    done = score(file, "--scorer", f"{checks}:brevity", "--scorer", "f1")
+    assert done.returncode == 0, done.stderr
+    assert [row["brevity"] for row in lines(done.stdout).values()] == [None] * 4
+    assert [row["f1"] for row in lines(done.stdout).values()] == [1.0, 1.0, 0.0, None]
+    assert "3 x brevity raised ZeroDivisionError (line 5 of its file)" in done.stderr
+    checks.write_text("import nothing_of_this_name\n")
+    done = score(file, "--scorer", f"{checks}:brevity")
+    assert done.returncode == 2
+    assert 'checks.py", line 1' in done.stderr
+
+
+def test_the_summary_of_many_metrics_is_in_columns(tmp_path: Path) -> None:
+    ada = '[{"text": "Ada", "type": "A_LONG_TYPE"}]'
+    rows = [{"id": str(i), "prediction": "[]", "reference": ada} for i in range(12)]
+    rows += [{"id": "odd", "prediction": "[]", "reference": '[{"text": "x", "type": "\ud800"}]'}]
+    file = write(tmp_path, *map(json.dumps, rows))
+    options = ["--option", 'entities.types=["A_LONG_TYPE", "B"]']
+    done = score(file, "--scorer", "entities,exact_match", *options, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    *table, said = done.stdout.splitlines()
+    assert table == [
+        "entity_f1:             mean 0.0000, 12 scored, 1 unscored",
+        "entity_f1_A_LONG_TYPE: mean 0.0000, 12 scored, 1 unscored",
+        "entity_f1_B:           mean 1.0000, 12 scored, 1 unscored",
+        "exact_match:           mean 0.0000, 13 scored, 0 unscored",
+    ]
+    assert said.startswith("  1 x a target has the type '\\ud800'")
+    assert said.endswith("(entity_f1, entity_f1_A_LONG_TYPE, entity_f1_B)")
+    as_json = score(file, "--scorer", "entities", *options, "--json")
+    reasons = json.loads(as_json.stdout)["metrics"]["entity_f1"]["reasons"]
+    assert list(reasons.values()) == [1]
+    assert "\ud800" in next(iter(reasons))
 
 
 def test_predictions_are_never_overwritten(file: Path) -> None:
