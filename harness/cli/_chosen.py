@@ -88,12 +88,13 @@ def _said(options: Sequence[str]) -> dict[str, dict[str, Any]]:
         name, dot, key = place.partition(".")
         if not equals or not dot:
             raise UsageError(f"--option must be NAME.KEY=VALUE, got '{text}'.")
-        known = [scorer for scorer in classes() if _kinds(scorer)]
+        known = [scorer for scorer in classes() if scorer != "custom"]
         if name not in known:
             raise UsageError(f"--option {place}: no such scorer.{did_you_mean(name, known)}")
         kinds = _kinds(name)
         if key not in kinds:
-            raise UsageError(f"--option {place}: no such option.{did_you_mean(key, kinds)}")
+            hint = did_you_mean(key, kinds) if kinds else f" {name} has none."
+            raise UsageError(f"--option {place}: no such option.{hint}")
         if key in found.setdefault(name, {}):
             raise UsageError(f"--option {place} is given twice.")
         found[name][key] = _value(place, raw, kinds[key])

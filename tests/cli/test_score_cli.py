@@ -160,6 +160,7 @@ def test_wrong_use_is_explained(file: Path, arguments: list[str], message: str) 
         ),
         ("rouge_stem", "rouge_stem.stemmer=true", "no such scorer. Did you mean 'rouge'"),
         ("exact_match", "custom.name=x", "no such scorer."),
+        ("f1", "f1.ignore_case=true", "no such option. f1 has none."),
         ("exact_match", "exact_match.ignorecase=true", "Did you mean 'ignore_case'"),
         ("exact_match", "exact_match.ignore_case=yes", "must be true or false, got 'yes'"),
         ("exact_match", "exact_match.ignore_case=1", "must be true or false, got '1'"),
