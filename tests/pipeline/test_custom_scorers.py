@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from scripted import Scripted, at_work, rules, suite
 
+from harness.errors import SuiteError
 from harness.pipeline import Settings
 from harness.pipeline.measuring import whole
 from harness.scorers import resolve
 from harness.store.runs import write_run
+from harness.suites import load_suite
 
 CHECKS = """
 def affirms(predictions, samples):
@@ -95,3 +97,20 @@ def test_an_edited_scorer_is_another_one(tmp_path: Path, harness_cli: Callable) 
     done = harness_cli("compare", one, edited)
     assert done.returncode == 4
     assert "metric 'affirms': 'version' is 'affirms==sha256:" in done.stderr
+
+
+def test_a_suite_takes_functions_of_a_file_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "checks.py").write_text(CHECKS % "" + "def silent(p, s):\n    return []\n", "utf-8")
+    text = (
+        "from harness import Data, Sample, Suite, Task, Variant\n"
+        "from checks import affirms, silent\n"
+        "data = Data((Sample('1', 'q', ('yes',)),))\n"
+        "suite = Suite('s', [Task('t', data, [affirms])], [Variant('v', 'hf:a/b')])\n"
+    )
+    (tmp_path / "suite.py").write_text(text, "utf-8")
+    loaded = load_suite(tmp_path, check_scorer=resolve)
+    by_path = resolve(f"{tmp_path / 'checks.py'}:affirms")
+    assert resolve(loaded.tasks[0].scorers[0]) == by_path
+    (tmp_path / "suite.py").write_text(text.replace("[affirms]", "[silent]"), "utf-8")
+    with pytest.raises(SuiteError, match=r"task 't': .*Give it a docstring"):
+        load_suite(tmp_path, check_scorer=resolve)
