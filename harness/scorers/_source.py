@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import BuiltinFunctionType
@@ -79,7 +80,8 @@ def _files(file: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _imported(content: bytes) -> set[str]:
-    """Top-level names of the modules that a file imports, at its top or inside a function."""
+    """Top-level names of the modules that a file imports, at its top or inside a function, but
+    for those that ``harness.suites`` never takes from beside a file."""
     try:
         nodes = list(ast.walk(ast.parse(content)))
     except (SyntaxError, ValueError):
@@ -89,4 +91,4 @@ def _imported(content: bytes) -> set[str]:
         if isinstance(node, ast.ImportFrom):
             # `from . import a` names its modules last.
             names |= {node.module} if node.module else {a.name for a in node.names}
-    return {name.split(".")[0] for name in names}
+    return {name.split(".")[0] for name in names} - {*sys.stdlib_module_names, "harness"}

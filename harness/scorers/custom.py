@@ -73,7 +73,7 @@ class Custom:
         except UsageError:
             raise
         except Exception as error:
-            said = f"raised {type(error).__name__}{self._where(error)}: {error}"
+            said = f"raised {type(error).__name__}{self._where(error)}: {error!s:.300}"
             return [self._unscored(said) for _ in samples]
         if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Sequence):
             said = f"returned {_said(items)}, and no list of an item for each prediction"

@@ -237,6 +237,11 @@ def test_an_edit_of_the_file_or_of_a_helper_is_another_version(tmp_path: Path) -
         checks(tmp_path / "e", helper="from other import LIMIT\n", other="LIMIT = 3\n"),
         checks(tmp_path / "f", helper="from other import LIMIT\n", other="LIMIT = 4\n"),
     ]
+    shadow = [
+        resolve(checks(tmp_path / str(n), f"import harness, json\n{CHECKS}", json=f"n = {n}\n"))
+        for n in (1, 2)
+    ]
+    assert shadow[0].metrics == shadow[1].metrics, "the standard library's json is imported"
     versions = {m.version for spec in edited for m in resolve(spec).metrics} | {first[0].version}
     assert len(versions) == 5
 
