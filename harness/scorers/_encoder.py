@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MissingExtra, SourceError, SuiteError
+from harness.scorers import _matching
+from harness.scorers._matching import Pair, encodable
 
 Triple = tuple[float, float, float]
 """F1, precision, recall."""
@@ -35,20 +37,10 @@ class Encoder:
     """A raw value of 0: itself 0, but for a rescaled scorer."""
     _cut: dict[str, bool] = field(default_factory=dict)
 
-    def compare(self, pairs: Sequence[tuple[str, str]], batch_size: int) -> list[Triple]:
+    def compare(self, pairs: Sequence[Pair], batch_size: int) -> dict[Pair, Triple]:
         """Values of (prediction, target) pairs, neither side empty."""
-        values: list[Triple] = []
-        # bert-score keeps every text's vectors until it returns; a part at a time bounds that.
-        for start in range(0, len(pairs), part := 16 * batch_size):
-            predictions, targets = zip(*pairs[start : start + part], strict=True)
-            p, r, f = self.scorer.score(
-                [_encodable(text) for text in predictions],
-                [_encodable(text) for text in targets],
-                batch_size=batch_size,
-            )
-            triples = zip(f.tolist(), p.tolist(), r.tolist(), strict=True)
-            values += [self._within(triple) for triple in triples]
-        return values
+        found = _matching.compare(self.scorer, pairs, batch_size)
+        return {pair: self._within((f, p, r)) for pair, (p, r, f) in found.items()}
 
     def is_cut(self, text: str) -> bool:
         """Whether the encoder reads only the beginning of ``text``."""
@@ -56,7 +48,7 @@ class Encoder:
         if len(text.encode("utf-8", "surrogatepass")) + 2 <= self.window:
             return False
         if text not in self._cut:
-            ids = self.scorer._tokenizer.encode(_encodable(text).strip(), add_special_tokens=True)
+            ids = self.scorer._tokenizer.encode(encodable(text).strip(), add_special_tokens=True)
             self._cut[text] = len(ids) > self.window
         return self._cut[text]
 
@@ -64,11 +56,6 @@ class Encoder:
         # Rounding puts the cosine of a vector with itself a hair above 1.
         f, p, r = (min(1.0, max(low, v)) for v, low in zip(triple, self.zero, strict=True))
         return f, p, r
-
-
-def _encodable(text: str) -> str:
-    """With U+FFFD for lone surrogates, which JSON can hold and tokenizers refuse."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def folder_of(encoder: str | None, lang: str) -> Path:

@@ -99,7 +99,7 @@ class BertScore:
         )
         encoder = self._load()
         full = [pair for pair in pairs if pair[0].strip() and pair[1].strip()]
-        values = dict(zip(full, encoder.compare(full, self.batch_size), strict=True))
+        values = encoder.compare(full, self.batch_size)
 
         def scores(prediction: str, target: str) -> dict[str, Score]:
             # bert-score's rule for empty texts, which it cannot keep itself: it raises.
