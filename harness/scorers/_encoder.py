@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ _OWNERS = {
     "bert-base-multilingual-cased": "google-bert",
     "bert-base-chinese": "google-bert",
 }
+
+_folders: dict[str, Path] = {}
+"""Where encoders were found: the folder of a converted one is not where its reference leads."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,11 @@ def folder_of(encoder: str | None, lang: str) -> Path:
     from harness.sources import model_folder
 
     if encoder is not None:
-        return model_folder(encoder)
+        _folders[encoder] = model_folder(encoder)
+        return _folders[encoder]
     name = _default(lang)
-    owned = f"{_OWNERS[name]}/{name}" if name in _OWNERS else name
     try:
-        return model_folder(f"hf:{owned}")
+        return model_folder(_reference(name))
     except SourceError as error:
         raise SourceError(
             f"BERTScore's encoder for the language '{lang}' is {name}, which cannot be had here. "
@@ -75,17 +79,43 @@ def folder_of(encoder: str | None, lang: str) -> Path:
         ) from error
 
 
-def identity(encoder: str) -> str:
+def identity(encoder: str | None, lang: str = "en") -> str:
     """What to call an encoder so that the same one has the same name everywhere: the reference,
-    but for a local folder the hash of its weights. Fetches nothing and raises nothing."""
+    but for a local folder the hash of its weights. None is bert-score's own for ``lang``, which
+    has a name once bert-score was imported. Fetches nothing and raises nothing."""
     from harness.sources import fetch, parse, weights_sha256
 
+    if encoder is None:
+        if "bert_score" not in sys.modules:
+            return f"bert-score's own for the language '{lang}'"
+        return _reference(_default(lang))
     try:
         if parse(encoder).kind == "path":
             return f"weights with SHA-256 {weights_sha256(fetch(encoder))}"
     except SourceError:
         pass
     return encoder
+
+
+def layer_of(encoder: str | None, lang: str) -> int | None:
+    """The layer that is compared where none is asked for: the one that bert-score lists for the
+    encoder, else its last. Always known after ``folder_of``; None where it would have to be
+    fetched, or bert-score imported that nobody asked for. Fetches and raises nothing."""
+    from harness.sources import fetched
+
+    if encoder is None and "bert_score" not in sys.modules:
+        return None
+    try:
+        names = _hub_names(encoder, lang)
+        listed = _listed(names)
+        if listed is not None:
+            return listed
+        for folder in (fetched(encoder or _reference(names[0])), _folders.get(encoder or "")):
+            if folder is not None and (folder / "config.json").is_file():
+                return _last(_config(folder))
+    except (MissingExtra, SourceError, SuiteError, OSError, ValueError):
+        pass
+    return None
 
 
 @lru_cache(maxsize=1)
@@ -97,9 +127,9 @@ def load(
     Raises MissingExtra, SourceError (it does not load), SuiteError (no such layer or baseline).
     """
     bert_score = _bert_score()
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = _config(folder)
     names = _hub_names(encoder, lang)
-    layer = num_layers if num_layers is not None else _layer(names, config)
+    layer = num_layers or _listed(names) or _last(config)
     try:
         with _safe_name(folder, config) as path:
             scorer = bert_score.BERTScorer(
@@ -142,6 +172,15 @@ def _default(lang: str) -> str:
     return str(lang2model[lang.lower()])
 
 
+def _reference(name: str) -> str:
+    return f"hf:{_OWNERS[name]}/{name}" if name in _OWNERS else f"hf:{name}"
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return found
+
+
 def _hub_names(encoder: str | None, lang: str) -> list[str]:
     """Names under which bert-score may list the encoder; none for files that are not the hub's."""
     from harness.sources import parse
@@ -152,12 +191,16 @@ def _hub_names(encoder: str | None, lang: str) -> list[str]:
     return [reference.name, reference.name.split("/")[-1]] if reference.kind == "hf" else []
 
 
-def _layer(names: list[str], config: dict[str, Any]) -> int:
+def _listed(names: list[str]) -> int | None:
+    if not names:
+        return None
+    _bert_score()
     from bert_score.utils import model2layers
 
-    for name in names:
-        if name in model2layers:
-            return int(model2layers[name])
+    return next((int(model2layers[name]) for name in names if name in model2layers), None)
+
+
+def _last(config: dict[str, Any]) -> int:
     for key in ("num_hidden_layers", "n_layers", "num_layers"):
         if isinstance(config.get(key), int):
             return int(config[key])

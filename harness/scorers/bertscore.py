@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.scorers._encoder import Encoder
 
 _WHAT = {"bertscore": "F1", "bertscore_p": "precision", "bertscore_r": "recall"}
+_UNKNOWN_LAYER = "bert-score's for the encoder, else its last"
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,10 @@ class BertScore:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        from harness.scorers._encoder import identity
+        from harness.scorers._encoder import identity, layer_of
 
-        own = f"bert-score's own for the language '{self.lang}'"
-        encoder = identity(self.encoder) if self.encoder else own
-        layer = (
-            "bert-score's for the encoder, else its last"
-            if self.num_layers is None
-            else self.num_layers
-        )
+        encoder = identity(self.encoder, self.lang)
+        layer = self.num_layers or layer_of(self.encoder, self.lang) or _UNKNOWN_LAYER
         scale = f"rescaled with the baseline for '{self.lang}'" if self.rescale else "not rescaled"
         return tuple(
             Metric(

@@ -27,3 +27,15 @@ def fetch(
     if not path.exists():
         raise SourceError(f"'{found}': there is no {path.absolute()}.")
     return path.absolute()
+
+
+def fetched(reference: str) -> Path | None:
+    """What ``fetch`` would give, where it is on this machine already; asks no network.
+
+    Raises SourceError for a text that is no reference.
+    """
+    found = parse(reference)
+    if found.kind == "path":
+        path = Path.cwd() / Path(found.name).expanduser()
+        return path if path.exists() else None
+    return pypi.fetched(found) if found.kind == "pypi" else hub.fetched(found)

