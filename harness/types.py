@@ -354,7 +354,17 @@ class Encoder(Protocol):
         ...
 
     def encode(self, texts: Sequence[str]) -> Any:
-        """float32 array of shape (len(texts), d); each row of Euclidean length 1."""
+        """float32 array of shape (len(texts), d); each row of Euclidean length 1. A text longer
+        than ``limit`` has the vector of its beginning."""
+        ...
+
+    @property
+    def limit(self) -> int:
+        """Most tokens of a text that are read, special ones included."""
+        ...
+
+    def cut(self, texts: Sequence[str]) -> list[bool]:
+        """Whether a text is longer than that, for each."""
         ...
 
 

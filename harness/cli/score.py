@@ -78,6 +78,7 @@ def command(
     from harness import scorers as package
     from harness.cli._chosen import chosen
     from harness.cli._predictions import read
+    from harness.pipeline.wiring import Encoders, wired
 
     if out is not None and out.exists() and out.samefile(predictions):
         raise UsageError(f"--out {out} is the file of predictions. Name another file.")
@@ -88,7 +89,7 @@ def command(
     flags["schema"] = None if schema is None else _schema(schema)
     # What a user's own scorer prints is no row.
     with redirect_stdout(sys.stderr):
-        scorers = chosen(wanted, flags, options)
+        scorers = wired(chosen(wanted, flags, options), Encoders())
         referenced = any(package.needs_target(scorer) for scorer in scorers)
         texts, samples = read(predictions, referenced)
         rows = package.score_all(scorers, texts, samples)

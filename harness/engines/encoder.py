@@ -8,7 +8,6 @@ writes: the length limit from ``sentence_bert_config.json``, the pooling from
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -26,7 +25,7 @@ class SentenceEncoder:
     """Implements ``harness.types.Encoder``. ``device``: ``auto``, ``cpu`` or ``cuda``.
 
     The weights are loaded with the first text. Raises SourceError for a folder that pools or
-    prompts in another way than mean or first token.
+    prompts in another way than mean or first token, and, then, for one that does not load.
     """
 
     def __init__(self, folder: Path, *, device: str = "auto") -> None:
@@ -51,17 +50,13 @@ class SentenceEncoder:
         }
 
     def encode(self, texts: Sequence[str]) -> Any:
-        """float32 array of shape (len(texts), d), rows of length 1.
-
-        Warns where texts are longer than the encoder's limit: it sees their beginnings only.
-        """
+        """float32 array of shape (len(texts), d), rows of length 1."""
         import numpy as np
 
         torch, tokenizer, model = self._loaded
-        limit = self._limit or min(tokenizer.model_max_length, model.config.max_position_embeddings)
+        limit = self.limit
         prepared = [self._prepared(text) for text in texts]
         rows = tokenizer(prepared, verbose=False)["input_ids"] if prepared else []
-        _warn_of_cuts(sum(len(row) > limit for row in rows), len(rows), limit)
         # Texts of like length together: padding costs as much as text.
         order = sorted(range(len(texts)), key=lambda i: -len(rows[i]))
         vectors = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
@@ -80,6 +75,22 @@ class SentenceEncoder:
                 vectors[some] = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
         return vectors
 
+    @property
+    def limit(self) -> int:
+        """Tokens: the folder's own limit, else the model's."""
+        _, tokenizer, model = self._loaded
+        return self._limit or min(tokenizer.model_max_length, model.config.max_position_embeddings)
+
+    def cut(self, texts: Sequence[str]) -> list[bool]:
+        """See ``harness.types.Encoder``."""
+        _, tokenizer, _ = self._loaded
+        prepared = [self._prepared(text) for text in texts]
+        # No tokenizer makes more tokens than bytes; most texts need no tokenising.
+        long = [i for i, text in enumerate(prepared) if len(text.encode()) + 2 > self.limit]
+        rows = tokenizer([prepared[i] for i in long], verbose=False)["input_ids"] if long else []
+        over = {i for i, row in zip(long, rows, strict=True) if len(row) > self.limit}
+        return [i in over for i in range(len(texts))]
+
     def _prepared(self, text: str) -> str:
         # Tokenizers refuse lone surrogates, which a model's output may well hold.
         clean = text.strip().encode("utf-8", "replace").decode("utf-8")
@@ -95,8 +106,12 @@ class SentenceEncoder:
         torch = models.require_torch()
         from transformers import AutoModel, AutoTokenizer
 
-        model = AutoModel.from_pretrained(self._folder, dtype=torch.float32).eval()
-        tokenizer = AutoTokenizer.from_pretrained(self._folder)
+        try:
+            model = AutoModel.from_pretrained(self._folder, dtype=torch.float32).eval()
+            tokenizer = AutoTokenizer.from_pretrained(self._folder)
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            raise SourceError(f"The encoder in {self._folder} does not load: {why}") from error
         return torch, tokenizer, model.to(models.pick_device(self._device))
 
 
@@ -128,12 +143,3 @@ def _json(path: Path) -> Any:
         return {}
     except ValueError as error:
         raise SourceError(f"{path} is not JSON: {error}.") from error
-
-
-def _warn_of_cuts(n: int, total: int, limit: int) -> None:
-    if n:
-        warnings.warn(
-            f"{n} of {total} texts are longer than the encoder's {limit} tokens; it sees only "
-            "their beginnings. Cut the documents into shorter ones.",
-            stacklevel=3,
-        )

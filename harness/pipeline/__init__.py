@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from harness.pipeline.measuring import whole
 from harness.pipeline.planning import adapter_of
 from harness.pipeline.progress import Progress, Silent
 from harness.pipeline.session import Session, Settings, Work
+from harness.pipeline.wiring import wired
 from harness.store import ledger, runs
 from harness.store.cache import Cache
 from harness.store.runs import Run
@@ -94,7 +96,8 @@ def _check_way(suite: Suite, variants: Sequence[Variant], settings: Settings) ->
 def _inputs(session: Session, variants: Sequence[Variant]) -> list[Inputs]:
     settings = session.settings
     with session.timed("data"):
-        inputs = load(session.suite, variants, seed=settings.seed, limit=settings.limit)
+        loaded = load(session.suite, variants, seed=settings.seed, limit=settings.limit)
+        inputs = [replace(i, scorers=wired(i.scorers, session.encoders)) for i in loaded]
     if settings.staged and session.suite.rules is not None:
         staged.check_targets(session.suite.rules, inputs)
     models.pick_device(settings.device)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness import retrieval, sources
+from harness import retrieval
 from harness.data.prompts import messages
 from harness.errors import SuiteError
 from harness.pipeline.inputs import Inputs
+from harness.pipeline.wiring import Encoders
 from harness.types import Document, Message, Retriever, Sample, Shots, Variant
 
 
@@ -25,11 +26,10 @@ class Conversation:
 class Prompter:
     """Builds conversations; keeps the indexes it has built for the run."""
 
-    def __init__(self, seed: int, device: str = "auto") -> None:
+    def __init__(self, seed: int, encoders: Encoders) -> None:
         self._seed = seed
-        self._device = device
+        self._encoders = encoders
         self._indexes: dict[Any, Any] = {}
-        self._encoders: dict[str, Any] = {}
 
     def conversations(
         self, inputs: Inputs, variant: Variant, samples: Sequence[Sample]
@@ -69,22 +69,11 @@ class Prompter:
 
     def _index(self, inputs: Inputs, retriever: Retriever) -> Any:
         key = (inputs.task.name, retriever.kind, retriever.encoder)
+        named = retriever.encoder
+        encoder = None if named is None else self._encoders.of(named)
         return self._once(
-            key,
-            lambda: retrieval.index(
-                retriever, inputs.data.corpus, encoder=self._encoder(retriever.encoder)
-            ),
+            key, lambda: retrieval.index(retriever, inputs.data.corpus, encoder=encoder)
         )
-
-    def _encoder(self, reference: str | None) -> Any:
-        if reference is None:
-            return None
-        if reference not in self._encoders:
-            from harness.engines.encoder import SentenceEncoder
-
-            folder = sources.model_folder(reference)
-            self._encoders[reference] = SentenceEncoder(folder, device=self._device)
-        return self._encoders[reference]
 
     def _shots(
         self, inputs: Inputs, shots: Shots | None, samples: Sequence[Sample]

@@ -13,6 +13,7 @@ from harness.engines.local import LocalEngine
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.progress import Progress, Silent
 from harness.pipeline.prompting import Prompter
+from harness.pipeline.wiring import Encoders
 from harness.store import ledger
 from harness.store.cache import Cache
 from harness.types import Suite, Variant
@@ -52,13 +53,15 @@ class Session:
     settings: Settings
     progress: Progress
     prompter: Prompter
+    encoders: Encoders
     engines: dict[tuple[str, str], LocalEngine] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, suite: Suite, settings: Settings, progress: Progress | None) -> Session:
-        prompter = Prompter(settings.seed, settings.device)
-        return cls(suite, settings, progress or Silent(), prompter)
+        encoders = Encoders(settings.device)
+        prompter = Prompter(settings.seed, encoders)
+        return cls(suite, settings, progress or Silent(), prompter, encoders)
 
     @property
     def spent(self) -> Path:

@@ -24,7 +24,7 @@ from harness.scorers._all import (
 )
 from harness.scorers.custom import Function
 from harness.scorers.custom import scorer as custom
-from harness.types import Likelihood, LikelihoodScorer, Metric, Sample, Score, Scorer
+from harness.types import Encoder, Likelihood, LikelihoodScorer, Metric, Sample, Score, Scorer
 
 
 def names() -> list[str]:
@@ -158,6 +158,13 @@ class _Only:
     def fingerprint(self) -> str:
         # What is kept under it holds these metrics and no others.
         return fingerprints.of([fingerprint(self.scorer), self.wanted])
+
+    @property
+    def encoder_reference(self) -> str | None:
+        return getattr(self.scorer, "encoder_reference", None)
+
+    def with_encoder(self, encoder: Encoder) -> _Only:
+        return _Only(cast(Any, self.scorer).with_encoder(encoder), self.wanted)
 
     def prepare(self) -> None:
         prepare([self.scorer])

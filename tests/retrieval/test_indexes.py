@@ -29,6 +29,11 @@ class Letters:
         counts = np.array([[t.count(c) for c in letters] for t in texts], dtype=np.float32)
         return (counts + 0.01) / np.linalg.norm(counts + 0.01, axis=1, keepdims=True)
 
+    limit = 1000
+
+    def cut(self, texts: Sequence[str]) -> list[bool]:
+        return [len(text) > self.limit for text in texts]
+
 
 def build(kind: str, texts: Sequence[str]) -> Any:
     corpus = [Document(f"d{i}", text) for i, text in enumerate(texts)]

@@ -76,10 +76,16 @@ def test_what_is_alike_is_near(encoder: SentenceEncoder) -> None:
 
 
 @pytest.mark.model
-def test_texts_beyond_the_limit_are_cut_with_a_warning(encoder: SentenceEncoder) -> None:
-    with pytest.warns(UserWarning, match="1 of 2 texts are longer than the encoder's 256 tokens"):
-        long, short = encoder.encode(["word " * 300 + "end", "word " * 254])
+def test_texts_beyond_the_limit_are_cut_and_retrieval_warns(encoder: SentenceEncoder) -> None:
+    texts = ["word " * 300 + "end", "word " * 254]
+    long, short = encoder.encode(texts)
     np.testing.assert_allclose(long, short, atol=1e-5)
+    assert encoder.cut(texts) == [True, False]
+    assert encoder.limit == 256
+    documents = [Document(str(i), text) for i, text in enumerate(texts)]
+    made = index(Retriever("dense", encoder=MINILM), documents, encoder=encoder)
+    with pytest.warns(UserWarning, match="1 of 2 documents are longer than the encoder's 256"):
+        made.search(["word"], 1)
 
 
 def make(folder: Path, **files: object) -> Path:

@@ -11,6 +11,7 @@ import pytest
 
 from harness import fingerprints, scorers
 from harness.errors import SourceError
+from harness.pipeline.wiring import Encoders, wired
 from harness.scorers import F1, BertScore, Entities, ExactMatch, Format, Refusal, Rouge
 from harness.types import Sample, Score, Scorer
 
@@ -28,6 +29,13 @@ def answered(predictions: Sequence[str], samples: Sequence[Sample]) -> list[bool
     """1 where the prediction is one of the targets."""
     pairs = zip(predictions, samples, strict=True)
     return [p in s.targets if s.targets else None for p, s in pairs]
+
+
+ENCODERS = Encoders()
+
+
+def embedding_similarity() -> Scorer:
+    return wired([scorers.EmbeddingSimilarity(encoder=MINILM)], ENCODERS)[0]
 
 
 @dataclass(frozen=True)
@@ -56,13 +64,15 @@ ROWS = [
     Row("custom", lambda: scorers.resolve(answered)),
     Row("refusal", Refusal, "42", "I don't know.", "I'm sorry, but I can't help with that."),
     Row("bertscore", lambda: BertScore(encoder=MINILM), tolerance=1e-5),
+    Row("embedding_similarity", embedding_similarity, tolerance=1e-5),
 ]
+WITH_A_MODEL = {"bertscore", "embedding_similarity"}
 IDS = [f"{row.name}-{i}" for i, row in enumerate(ROWS)]
 
 
 def _parameters() -> list[object]:
     return [
-        pytest.param(row, id=i, marks=[pytest.mark.model] if row.name == "bertscore" else [])
+        pytest.param(row, id=i, marks=[pytest.mark.model] if row.name in WITH_A_MODEL else [])
         for row, i in zip(ROWS, IDS, strict=True)
     ]
 
@@ -70,7 +80,7 @@ def _parameters() -> list[object]:
 @pytest.fixture(params=_parameters())
 def row(request: pytest.FixtureRequest) -> Row:
     chosen: Row = request.param
-    if chosen.name == "bertscore":
+    if chosen.name in WITH_A_MODEL:
         pytest.importorskip("bert_score")
         try:
             scorers.prepare([chosen.make()])
