@@ -99,14 +99,21 @@ def _matched(scorer: Any, pairs: Sequence[Pair], vectors: Mapping[str, tuple[Any
 
 
 def _padded(texts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any, Any]:
-    """Vectors, mask and weights as ``greedy_cos_idf`` takes them; it writes into all three."""
+    """Vectors, mask and weights as ``greedy_cos_idf`` takes them; it writes into all three.
+
+    Every text is padded, the longest by one place. To bert-score a padded place is one more token
+    to match, with a cosine of 0: the best match of a token unlike all others is 0 in a batch with
+    longer texts, and negative in one without. Here it is 0 whatever the batch.
+    """
+    from torch.nn.functional import pad
     from torch.nn.utils.rnn import pad_sequence
 
     vectors, weights = zip(*texts, strict=True)
     mask = pad_sequence([w.new_ones(len(w)) for w in weights], batch_first=True)
     # A vector of length 0 would be divided by it.
     padded = pad_sequence(list(vectors), batch_first=True, padding_value=1.0)
-    return padded, mask, pad_sequence(list(weights), batch_first=True)
+    held = pad_sequence(list(weights), batch_first=True)
+    return pad(padded, (0, 0, 0, 1), value=1.0), pad(mask, (0, 1)), pad(held, (0, 1))
 
 
 def encodable(text: str) -> str:

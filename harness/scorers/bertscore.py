@@ -58,7 +58,8 @@ class BertScore:
         return tuple(
             Metric(
                 name,
-                f"BERTScore {what}: greedy cosine matching of token vectors, no idf, {scale}; "
+                f"BERTScore {what}: greedy cosine matching of token vectors (a negative "
+                f"cosine counts as 0), no idf, {scale}; "
                 f"layer: {layer}; texts beyond the encoder's window are cut and said to be; {BEST}",
                 # A rescaled value is negative below the baseline, by how much the encoder decides.
                 low=None if self.rescale else 0.0,
