@@ -114,6 +114,23 @@ def test_five_variants_embed_each_distinct_text_once(folder: Path, texts_read: l
 
 
 @pytest.mark.model
+def test_a_value_does_not_depend_on_the_pairs_beside_it(folder: Path) -> None:
+    import bert_score
+
+    # A token of the target has only negative cosines. Alone, bert-score's recall is 0.0100.
+    pair = ("mom learns about new vegetable", "fire department deploys unmarked trucks")
+    longer = ("cat " * 20, "dog " * 20)
+    samples = [Sample("1", "", (pair[1],)), Sample("2", "", (longer[1],))]
+    scorer = BertScore(encoder=MINILM)
+    (alone,) = scorer.score([pair[0]], samples[:1])
+    beside, _ = scorer.score([pair[0], longer[0]], samples)
+    theirs = bert_score.BERTScorer(model_type=str(folder), num_layers=6)
+    _, recall, _ = theirs.score([pair[0], longer[0]], [pair[1], longer[1]])
+    for row in (alone, beside):
+        assert row["bertscore_r"].value == pytest.approx(float(recall[0]), abs=1e-5)
+
+
+@pytest.mark.model
 def test_the_bound_of_memory_changes_no_value(
     folder: Path, texts_read: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
