@@ -1,6 +1,6 @@
 """BERTScore of five variants on the same samples, beside bert-score called once a variant.
 
-    python benchmarks/scoring_bertscore.py [--n 2000] [--repeats 2]
+    python benchmarks/scoring_bertscore.py [--n 2000] [--repeats 3]
 
 The references are real texts (contract sentences, titles of abstracts, headlines). A variant's
 predictions are the references, changed as only this variant changes them, so that no prediction
@@ -45,20 +45,21 @@ METRICS = ("bertscore_p", "bertscore_r", "bertscore")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=2000)
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     targets = references(options.n)
     variants = [[change(words, i) for i, words in enumerate(targets)] for change in CHANGES]
     seen = {text for predictions in variants for text in predictions}
     print(f"{len(targets)} references, {len(variants)} variants, {len(seen)} distinct predictions")
 
+    ours = BertScore(encoder=MINILM, num_layers=LAYERS)
+    # First, as it sets torch up for shared cores (OMP_WAIT_POLICY), for both sides.
+    prepare([ours])
     import bert_score
     import torch
 
     folder = str(sources.model_folder(MINILM))
     plain = bert_score.BERTScorer(model_type=folder, num_layers=LAYERS)
-    ours = BertScore(encoder=MINILM, num_layers=LAYERS)
-    prepare([ours])
     samples = [Sample(str(i), "", (target,)) for i, target in enumerate(targets)]
     seconds: dict[str, list[float]] = {"bert-score": [], "harness": []}
     worst = 0.0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MissingExtra, SourceError, SuiteError
+from harness.models import require_torch
 from harness.scorers import _matching
 from harness.scorers._matching import Pair, encodable
 
@@ -154,14 +155,12 @@ def load(
 
 
 def _bert_score() -> Any:
+    # Before bert-score imports torch: it also sets torch up for shared cores.
+    require_torch()
     try:
         import bert_score
-        import transformers
     except ImportError as error:
         raise MissingExtra("bert-score", "local", "The scorer 'bertscore'") from error
-    # Its bars and advice would be printed into the midst of ours.
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
     return bert_score
 
 
