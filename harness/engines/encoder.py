@@ -19,6 +19,7 @@ from harness.errors import SourceError
 from harness.sources import weights_sha256
 
 _BATCH = 64
+_PART = 1024
 
 
 class SentenceEncoder:
@@ -56,9 +57,9 @@ class SentenceEncoder:
         torch, tokenizer, model = self._loaded
         limit = self.limit
         prepared = [self._prepared(text) for text in texts]
-        rows = tokenizer(prepared, verbose=False)["input_ids"] if prepared else []
+        lengths = self._lengths(prepared)
         # Texts of like length together: padding costs as much as text.
-        order = sorted(range(len(texts)), key=lambda i: -len(rows[i]))
+        order = sorted(range(len(texts)), key=lambda i: -lengths[i])
         vectors = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
         for start in range(0, len(order), _BATCH):
             some = order[start : start + _BATCH]
@@ -83,13 +84,22 @@ class SentenceEncoder:
 
     def cut(self, texts: Sequence[str]) -> list[bool]:
         """See ``harness.types.Encoder``."""
-        _, tokenizer, _ = self._loaded
         prepared = [self._prepared(text) for text in texts]
         # No tokenizer makes more tokens than bytes; most texts need no tokenising.
         long = [i for i, text in enumerate(prepared) if len(text.encode()) + 2 > self.limit]
-        rows = tokenizer([prepared[i] for i in long], verbose=False)["input_ids"] if long else []
-        over = {i for i, row in zip(long, rows, strict=True) if len(row) > self.limit}
+        lengths = self._lengths([prepared[i] for i in long])
+        over = {i for i, n in zip(long, lengths, strict=True) if n > self.limit}
         return [i in over for i in range(len(texts))]
+
+    def _lengths(self, prepared: Sequence[str]) -> list[int]:
+        """Tokens of each text, before it is cut."""
+        _, tokenizer, _ = self._loaded
+        found: list[int] = []
+        # In parts, as the tokens of all would take more room than the vectors.
+        for start in range(0, len(prepared), _PART):
+            rows = tokenizer(list(prepared[start : start + _PART]), verbose=False)["input_ids"]
+            found += map(len, rows)
+        return found
 
     def _prepared(self, text: str) -> str:
         # Tokenizers refuse lone surrogates, which a model's output may well hold.

@@ -17,8 +17,9 @@ Ids = dict[str, list[int]]
 VECTOR_BYTES = 2**29
 """Most memory that token vectors take at a time (and one pair's, should that be more).
 
-Beside them are the padded copies of one batch of pairs, 4 * batch_size * window * (2 * width +
-3 * window) bytes at most: 0.3 GB for 64 pairs of 512 tokens and a width of 768.
+Beside them is what one batch needs: its padding, and the padded copies and cosines of its pairs,
+4 * batch_size * window * (5 * width + 3 * window) bytes at most, which is 0.7 GB for 64 pairs of
+512 tokens and a width of 768.
 """
 
 
