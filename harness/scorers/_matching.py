@@ -17,9 +17,9 @@ Ids = dict[str, list[int]]
 VECTOR_BYTES = 2**29
 """Most memory that token vectors take at a time (and one pair's, should that be more).
 
-Beside them is what one batch needs: its padding, and the padded copies and cosines of its pairs,
-4 * batch_size * window * (5 * width + 3 * window) bytes at most, which is 0.7 GB for 64 pairs of
-512 tokens and a width of 768.
+Beside them is what one batch needs: its pass through the model, as in bert-score, and then its
+padding and the padded copies and cosines of its pairs, 4 * batch_size * window * (5 * width +
+3 * window) bytes at most, which is 0.7 GB for 64 pairs of 512 tokens and a width of 768.
 """
 
 
@@ -42,6 +42,8 @@ def compare(scorer: Any, pairs: Sequence[Pair], batch_size: int) -> dict[Pair, l
                 some = part[start : start + batch_size]
                 found = _matched(scorer, some, vectors)
                 values.update(zip(some, found.tolist(), strict=True))
+            # Else they stay until the next part's are made.
+            del vectors
     return values
 
 
