@@ -14,6 +14,7 @@ import harness
 
 ROOT = Path(harness.__file__).parent
 HEAVY = {"torch", "transformers", "pandas", "scipy.stats", "statsmodels", "bert_score", "nltk"}
+HEAVY |= {"sacrebleu", "joblib"}
 
 WORKERS = ("data", "retrieval", "training", "engines", "scorers")
 LAYERS = [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets"),
-    *("bert-score", "rouge-score", "bm25s", "numpy", "scipy", "pyarrow", "jsonschema"),
+    *("bert-score", "rouge-score", "sacrebleu", "bm25s", "numpy", "scipy", "pyarrow", "jsonschema"),
 )
 
 
