@@ -15,7 +15,7 @@ class ExactMatch:
     """``exact_match``: 1 where prediction and target are equal after white space at both ends is
     stripped, else 0. Several targets: one match suffices.
 
-    With all three options on, it is the exact match of SQuAD v1.1 (but for white space inside).
+    With case, punctuation and articles ignored, it is the exact match of SQuAD v1.1.
     """
 
     ignore_case: bool = False
@@ -23,6 +23,9 @@ class ExactMatch:
     """Of ASCII, as in SQuAD."""
     ignore_articles: bool = False
     """English: a, an, the."""
+    ignore_white_space: bool = False
+    """A run of it inside the text is one space; so always where punctuation or articles are
+    ignored."""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -32,7 +35,7 @@ class ExactMatch:
             "the articles a, an, the ignored": self.ignore_articles,
         }
         said = [text for text, on in options.items() if on]
-        if self.ignore_punctuation or self.ignore_articles:
+        if self._one_space:
             said.append("runs of white space are one space")
         if not self.ignore_case:
             said.insert(0, "case kept")
@@ -58,7 +61,9 @@ class ExactMatch:
             text = without_punctuation(text)
         if self.ignore_articles:
             text = without_articles(text)
-        if self.ignore_punctuation or self.ignore_articles:
-            # What was taken out leaves spaces behind that the other side may not have.
-            text = " ".join(text.split())
-        return text.strip()
+        return " ".join(text.split()) if self._one_space else text.strip()
+
+    @property
+    def _one_space(self) -> bool:
+        # What was taken out leaves spaces behind that the other side may not have.
+        return self.ignore_white_space or self.ignore_punctuation or self.ignore_articles
