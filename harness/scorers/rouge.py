@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 
-from harness.scorers._subsequence import subsequence_length
+from harness.scorers._subsequence import subsequence, subsequence_length
 from harness.scorers._targets import BEST, Pair, best_on_all_cores
 from harness.types import Metric, Sample, Score
 
@@ -18,11 +19,9 @@ _WHAT = {
     "rouge_l": "longest common subsequence of words",
     "rouge_lsum": "union of longest common subsequences over lines (a newline ends a sentence)",
 }
-_MOST_CELLS = 25_000_000
-"""Of rouge-score's table of common subsequences: beyond it takes minutes and gigabytes."""
-_MOST_PAIRS = 10_000_000_000
-"""Of words, where the table is not needed: about a second."""
-_TOO_LONG = "prediction and target are too long for a table of common subsequences"
+_MOST = {"rouge_l": 10_000_000_000, "rouge_lsum": 1_000_000_000}
+"""Pairs of a word of the prediction and one of the target: seconds, and 125 MB."""
+_TOO_LONG = "prediction and target are too long to look for common subsequences"
 _NO_WORDS = "no target has a word of a-z or 0-9, which is all that ROUGE reads"
 
 
@@ -33,11 +32,10 @@ class Rouge:
 
     Words are runs of a-z and 0-9 after lower-casing; a sample whose targets have none of them
     (another script) is unscored. So are ``rouge_l`` of texts with more than 10^10 pairs of words
-    (100,000 words on both sides) and ``rouge_lsum`` of texts of several lines with more than
-    25 million (5,000 on both sides).
+    (100,000 words on both sides), and ``rouge_lsum`` with more than 10^9 (30,000) in several lines.
 
-    The values are those of ``RougeScorer.score``. Words are stemmed once, and where no table of
-    common subsequences is read back, their length is found without one.
+    The values are those of ``RougeScorer.score`` of rouge-score; words are stemmed once, and the
+    common subsequences are found by bits and not in a table.
     """
 
     stemmer: bool = False
@@ -79,25 +77,15 @@ class Rouge:
         found = {name: float(score.fmeasure) for name, score in n_grams.items()}
         values: dict[str, float | None] = dict(found)
         values["rouge_l"] = _by_length(words(prediction), words(target))
-        if _lines(prediction) < 2 and _lines(target) < 2:
-            # The union over one line is the subsequence itself.
-            values["rouge_lsum"] = values["rouge_l"]
-        else:
-            values["rouge_lsum"] = self._by_union(prediction, target)
+        values["rouge_lsum"] = values["rouge_l"]
+        if "\n" in prediction or "\n" in target:
+            # Otherwise the union is over one line, and so the subsequence itself.
+            lines = ([words(line) for line in text.split("\n")] for text in (prediction, target))
+            values["rouge_lsum"] = _by_union(*lines)
         return {
             self._name(name): Score.unscored(_TOO_LONG) if value is None else Score(value)
             for name, value in values.items()
         }
-
-    def _by_union(self, prediction: str, target: str) -> float | None:
-        # A word and its space are two characters at least: most pairs need no counting.
-        if (
-            len(prediction) * len(target) > 4 * _MOST_CELLS
-            and len(_words(prediction)) * len(_words(target)) > _MOST_CELLS
-        ):
-            return None
-        scores = _scorer(("rougeLsum",), self.stemmer).score(target, prediction)
-        return float(scores["rougeLsum"].fmeasure)
 
 
 PRESETS = {"rouge_stem": Rouge(stemmer=True)}
@@ -109,26 +97,37 @@ def _unreadable(targets: Sequence[str]) -> bool:
 
 def _by_length(predicted: Sequence[str], wanted: Sequence[str]) -> float | None:
     """Lin's F-measure of the longest common subsequence; None: it would take too long."""
-    if not predicted or not wanted:
-        return 0.0
-    if len(predicted) * len(wanted) > _MOST_PAIRS:
+    if len(predicted) * len(wanted) > _MOST["rouge_l"]:
         return None
+    return _f_measure(subsequence_length(wanted, predicted), len(predicted), len(wanted))
+
+
+def _by_union(predicted: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> float | None:
+    """Lin's F-measure on the level of the summary: a word of a line of the target is hit if it is
+    in the common subsequence with some line of the prediction, and, as in ROUGE-1.5.5 and
+    rouge-score, no word is hit more often than either side has it. None: too long."""
+    left = Counter(word for line in predicted for word in line)
+    right = Counter(word for line in wanted for word in line)
+    if left.total() * right.total() > _MOST["rouge_lsum"]:
+        return None
+    in_union: Counter[str] = Counter()
+    for line in wanted:
+        places = set().union(*(subsequence(line, other) for other in predicted))
+        in_union.update(line[i] for i in places)
+    return _f_measure((in_union & left & right).total(), left.total(), right.total())
+
+
+def _f_measure(hits: int, predicted: int, wanted: int) -> float:
     from rouge_score.scoring import fmeasure
 
-    length = subsequence_length(wanted, predicted)
-    return float(fmeasure(length / len(predicted), length / len(wanted)))
-
-
-def _lines(text: str) -> int:
-    """How many lines rouge-score makes of it."""
-    return sum(map(bool, text.split("\n"))) if "\n" in text else 1
+    if not predicted or not wanted:
+        return 0.0
+    return float(fmeasure(hits / predicted, hits / wanted))
 
 
 def _effort(pair: Pair) -> float:
-    """Roughly: a line break calls for the table, which grows with the product."""
     prediction, target = pair
-    table = len(prediction) * len(target) if "\n" in prediction or "\n" in target else 0
-    return len(prediction) + len(target) + table / 30 + 50
+    return len(prediction) + len(target) + len(prediction) * len(target) / 2000 + 50.0
 
 
 @lru_cache(maxsize=64)
