@@ -18,7 +18,7 @@ class Length:
     short, give the guardrail a ``min``.
 
     Words are what stands between white space (a Japanese sentence is one), characters are
-    Unicode code points, white space included.
+    Unicode code points; white space counts but at the ends.
     """
 
     needs_target: ClassVar[bool] = False
@@ -30,7 +30,10 @@ class Length:
             Metric(name, definition, False, high=None, version=version)
             for name, definition in (
                 ("length_words", "words of the output, as split at white space"),
-                ("length_chars", "characters (Unicode code points) of the output, all counted"),
+                (
+                    "length_chars",
+                    "characters (Unicode code points) of the output, white space at its ends stripped",
+                ),
             )
         )
 
@@ -41,7 +44,7 @@ class Length:
         return [
             {
                 "length_words": Score(float(len(prediction.split()))),
-                "length_chars": Score(float(len(prediction))),
+                "length_chars": Score(float(len(prediction.strip()))),
             }
             for prediction, _ in zip(predictions, samples, strict=True)
         ]

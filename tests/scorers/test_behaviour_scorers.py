@@ -121,8 +121,8 @@ def test_repetition_of_a_long_text_is_quick(text: str) -> None:
     ("text", "words", "chars"),
     [
         ("", 0, 0),
-        (" \n", 0, 2),
-        ("two  words\n", 2, 11),
+        (" \n", 0, 0),
+        (" two  words\n", 2, 10),
         ("e\u0301", 1, 2),
         ("日本語", 1, 3),
         ("🙂 🙂", 2, 3),
