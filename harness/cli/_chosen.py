@@ -29,7 +29,7 @@ def chosen(names: Sequence[str], flags: Mapping[str, Any], options: Sequence[str
     which go before flags. Raises UsageError for a name, a key or a value that cannot be, for an
     option of a scorer that is not asked for, and for a scorer that needs the model.
     """
-    from harness.scorers import needs_likelihood, resolve
+    from harness.scorers import merged, needs_likelihood, resolve
 
     said = _said(options)
     given = {key: value for key, value in flags.items() if value is not None}
@@ -52,7 +52,7 @@ def chosen(names: Sequence[str], flags: Mapping[str, Any], options: Sequence[str
         if needs_likelihood(scorer):
             raise UsageError(f"{name} is measured by `harness run`: it needs the model.")
         found.append(scorer)
-    return found
+    return merged(found)
 
 
 def _named(

@@ -52,7 +52,7 @@ def _load(task: Task, variants: Sequence[Variant], seed: int, limit: int | None)
         checks.refuse_overlap(task.name, data, why)
     if limit is not None:
         data = replace(data, eval=_draw(data.eval, limit, seed))
-    found = tuple(scorers.resolve(s) for s in task.scorers)
+    found = tuple(scorers.merged([scorers.resolve(s) for s in task.scorers]))
     try:
         scorers.check_names(found)
     except SuiteError as error:

@@ -71,8 +71,9 @@ def _scored(
     by_task: dict[str, list[responses.Planned]] = {}
     for one in planned:
         by_task.setdefault(one.inputs.task.name, []).append(one)
-    work.session.progress.stage(f"{title}scoring", len(planned))
-    for task, mine in by_task.items():
+    units = sum(len(mine) * len(mine[0].inputs.scorers) for mine in by_task.values())
+    work.session.progress.stage(f"{title}scoring", units)
+    for mine in by_task.values():
         done = [completions[p.request.key] for p in mine]
         rows = scoring.score(
             mine[0].inputs.scorers,
@@ -80,9 +81,9 @@ def _scored(
             [p.sample for p in mine],
             work.cache,
             likelihoods.rows(mine, likely),
+            work.session.progress,
         )
         found += [record.Answer(p, c, row) for p, c, row in zip(mine, done, rows, strict=True)]
-        work.session.progress.advance(len(mine), task)
     return found
 
 

@@ -29,7 +29,7 @@ from harness.scorers._all import (
     prepare,
     score_all,
 )
-from harness.scorers._find import classes, names, only, resolve
+from harness.scorers._find import classes, merged, names, only, resolve
 from harness.scorers.custom import scorer
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "classes",
     "fingerprint",
     "is_expensive",
+    "merged",
     "names",
     "needs_likelihood",
     "needs_target",

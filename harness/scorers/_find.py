@@ -69,6 +69,30 @@ def only(scorer: Scorer, *metrics: str) -> Scorer:
     return _Only(scorer, metrics)
 
 
+def merged(found: Sequence[Scorer]) -> list[Scorer]:
+    """The same metrics, with the pieces of one scorer put together, so that ``rouge1`` and
+    ``rouge_l`` are one pass. A scorer stands where its first piece stood."""
+    whole = [one.scorer if isinstance(one, _Only) else one for one in found]
+    kept: list[Scorer] = []
+    done: set[int] = set()
+    for i in range(len(found)):
+        if i in done:
+            continue
+        alike = [i, *(j for j in range(i + 1, len(found)) if _pieces(found, whole, i, j))]
+        done.update(alike)
+        pieces = [piece for piece in (found[j] for j in alike) if isinstance(piece, _Only)]
+        if len(pieces) < len(alike):
+            kept.append(whole[i])
+        else:
+            kept.append(_Only(whole[i], tuple({name: 0 for p in pieces for name in p.wanted})))
+    return kept
+
+
+def _pieces(found: Sequence[Scorer], whole: Sequence[Scorer], i: int, j: int) -> bool:
+    cut = isinstance(found[i], _Only) or isinstance(found[j], _Only)
+    return cut and type(whole[i]) is type(whole[j]) and bool(whole[i] == whole[j])
+
+
 @cache
 def classes() -> Mapping[str, Any]:
     """File name to the one public dataclass in the file that has ``metrics`` and ``score``."""

@@ -32,7 +32,7 @@ class Length:
                 ("length_words", "words of the output, as split at white space"),
                 (
                     "length_chars",
-                    "characters (Unicode code points) of the output, white space at its ends stripped",
+                    "characters (Unicode code points) of the output, stripped of white space",
                 ),
             )
         )

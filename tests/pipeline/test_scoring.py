@@ -48,3 +48,34 @@ def test_a_kept_score_belongs_to_the_whole_sample(tmp_path: Path, other: Sample)
         (row,) = score([scorer], ["same"], [other], cache)
     assert scorer.asked == [FIRST, other]
     assert row["nosy"].value == len(str(other.input)) + len(other.metadata)
+
+
+@dataclass
+class Interrupted(Nosy):
+    """Is stopped in its third call."""
+
+    calls: list[int] = field(default_factory=list)
+
+    def score(
+        self, predictions: Sequence[str], samples: Sequence[Sample]
+    ) -> list[Mapping[str, Score]]:
+        self.calls.append(len(samples))
+        if len(self.calls) == 3:
+            raise KeyboardInterrupt
+        return super().score(predictions, samples)
+
+
+def test_an_interruption_loses_one_part_at_most(tmp_path: Path) -> None:
+    asked = [Sample(str(i), "question", (str(i % 1500),)) for i in range(6000)]
+    predictions = [f"answer {i}" for i in range(6000)]
+    with Cache.open(tmp_path / "c") as cache:
+        scorer = Interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            score([scorer], predictions, asked, cache)
+        rows = score([scorer], predictions, asked, cache)
+    assert [row["nosy"].value for row in rows] == [8.0] * 6000
+    assert sum(scorer.calls[:2]) + sum(scorer.calls[3:]) == 6000 == len(scorer.asked)
+    for start, length in zip((0, scorer.calls[0]), scorer.calls, strict=False):
+        part = {s.targets for s in scorer.asked[start : start + length]}
+        rest = scorer.asked[:start] + scorer.asked[start + length :]
+        assert part.isdisjoint(s.targets for s in rest), "those of a target share a part"

@@ -12,8 +12,18 @@ import pytest
 from harness import fingerprints, scorers
 from harness.errors import SourceError
 from harness.pipeline.wiring import Encoders, wired
-from harness.scorers import F1, BertScore, Bleu, Chrf, Entities, ExactMatch, Format
-from harness.scorers import Perplexity, Refusal, Rouge
+from harness.scorers import (
+    F1,
+    BertScore,
+    Bleu,
+    Chrf,
+    Entities,
+    ExactMatch,
+    Format,
+    Perplexity,
+    Refusal,
+    Rouge,
+)
 from harness.types import Likelihood, Metric, Sample, Score, Scorer
 
 MINILM = (

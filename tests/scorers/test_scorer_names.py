@@ -148,3 +148,14 @@ def test_scorers_import_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "transformers", "nltk", "rouge_score", "bert_score", "pandas", "numpy"}
     assert not heavy & set(json.loads(done.stdout))
+
+
+def test_pieces_of_one_scorer_are_put_together() -> None:
+    found = [scorers.resolve(n) for n in ("rouge1", "f1", "rouge_l", "rouge1_stem", "bleu")]
+    together = scorers.merged(found)
+    names = [[m.name for m in one.metrics] for one in together]
+    assert names == [["rouge1", "rouge_l"], ["f1"], ["rouge1_stem"], ["bleu"]]
+    whole = scorers.merged([scorers.resolve("rouge_l"), scorers.resolve("rouge")])
+    assert whole == [scorers.Rouge()]
+    again = scorers.merged([scorers.F1(), scorers.F1()])
+    assert again == [scorers.F1()] * 2
