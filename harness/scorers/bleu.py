@@ -59,10 +59,7 @@ class Bleu:
 
 def _one_of(option: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        raise SuiteError(
-            f"Bleu has no {option} {value!r}.{did_you_mean(str(value), known)} "
-            f"It is one of: {', '.join(known)}."
-        )
+        raise SuiteError(f"Bleu has no {option} {value!r}.{did_you_mean(str(value), known)}")
 
 
 @lru_cache(maxsize=8)

@@ -72,8 +72,8 @@ def test_a_name_for_each_order_of_words() -> None:
     ("make", "said"),
     [
         (lambda: Bleu(tokenize="13"), "tokenize"),
-        (lambda: Bleu(tokenize="flores200"), "13a, intl, zh, char, none"),
-        (lambda: Bleu(smooth_method="add_k"), "add-k"),
+        (lambda: Bleu(tokenize="flores200"), "Known: 13a, char, intl, none, zh"),
+        (lambda: Bleu(smooth_method="add_k"), "Did you mean 'add-k'"),
         (lambda: Chrf(char_order=0), "char_order"),
         (lambda: Chrf(word_order=3), "from 0 to 2"),
         (lambda: Chrf(beta=True), "beta"),
