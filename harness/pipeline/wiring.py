@@ -15,23 +15,27 @@ class Encoders:
     ``cuda``."""
 
     def __init__(self, device: str = "auto") -> None:
-        self._device = device
+        self.device = device
         self._found: dict[str, Encoder] = {}
 
     def of(self, reference: str) -> Encoder:
         """The encoder, which is fetched and loaded when it is first asked for anything; then it
         raises SourceError where it cannot be had, MissingExtra without torch."""
         if reference not in self._found:
-            self._found[reference] = _Lazy(reference, self._device)
+            self._found[reference] = _Lazy(reference, self.device)
         return self._found[reference]
 
 
 def wired(scorers: Sequence[Scorer], encoders: Encoders) -> tuple[Scorer, ...]:
-    """The scorers, those that name an encoder (``encoder_reference``) with that encoder."""
+    """The scorers, those that name an encoder (``encoder_reference``) with that encoder, and
+    those that load one themselves (``with_device``) on the encoders' device."""
     return tuple(_wired(scorer, encoders) for scorer in scorers)
 
 
 def _wired(scorer: Scorer, encoders: Encoders) -> Scorer:
+    with_device = getattr(scorer, "with_device", None)
+    if with_device is not None:
+        scorer = with_device(encoders.device)
     reference = getattr(scorer, "encoder_reference", None)
     if reference is None:
         return scorer

@@ -11,6 +11,8 @@ also say, as class attributes:
 - ``expensive = True``: its scores are worth keeping, under ``fingerprint(scorer)``;
 - ``encoder_reference`` and ``with_encoder(encoder)``: it is handed the ``types.Encoder`` of that
   reference, and ``with_encoder`` returns the scorer that has it (``pipeline/wiring.py``);
+- ``with_device(device)``: it loads a model itself, and ``with_device`` returns the scorer that
+  loads it there;
 - ``prepare()``: fetches what it needs, so that a missing encoder is known before a long run.
 
 The decorator ``scorer`` makes a function of a user's own file a scorer (``custom.py``).

@@ -121,9 +121,14 @@ def layer_of(encoder: str | None, lang: str) -> int | None:
 
 @lru_cache(maxsize=1)
 def load(
-    folder: Path, encoder: str | None, num_layers: int | None, lang: str, rescale: bool
+    folder: Path,
+    encoder: str | None,
+    num_layers: int | None,
+    lang: str,
+    rescale: bool,
+    device: str | None = None,
 ) -> Encoder:
-    """Load the encoder, onto the GPU where there is one.
+    """Load the encoder, onto the GPU where there is one and ``device`` does not say otherwise.
 
     Raises MissingExtra, SourceError (it does not load), SuiteError (no such layer or baseline).
     """
@@ -137,6 +142,7 @@ def load(
                 model_type=path,
                 num_layers=layer,
                 lang=lang,
+                device=device,
                 rescale_with_baseline=rescale,
                 baseline_path=_baseline(names, lang) if rescale else None,
             )

@@ -190,6 +190,10 @@ class _Only:
     def with_encoder(self, encoder: Encoder) -> _Only:
         return _Only(cast(Any, self.scorer).with_encoder(encoder), self.wanted)
 
+    def with_device(self, device: str) -> _Only:
+        move = getattr(self.scorer, "with_device", None)
+        return self if move is None else _Only(move(device), self.wanted)
+
     def prepare(self) -> None:
         prepare([self.scorer])
 

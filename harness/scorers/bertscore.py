@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, ClassVar
 
@@ -39,12 +40,18 @@ class BertScore:
     lang: str = "en"
     rescale: bool = False
     batch_size: int = 64
+    device: str = "auto"
+    """``auto`` (the GPU where there is one; in a run the run's own) or a device of torch."""
 
     expensive: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise SuiteError(f"BertScore: batch_size must be at least 1, got {self.batch_size}.")
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            raise SuiteError(
+                f"BertScore: device is auto, cpu, mps, cuda or cuda:N, got {self.device!r}."
+            )
         if self.num_layers is not None and self.num_layers < 1:
             raise SuiteError(f"BertScore: num_layers must be at least 1, got {self.num_layers}.")
 
@@ -80,6 +87,10 @@ class BertScore:
         weights = weights_sha256(folder_of(self.encoder, self.lang))
         return fingerprints.of([list(self.metrics), weights])
 
+    def with_device(self, device: str) -> BertScore:
+        """This scorer there, unless it was told where."""
+        return replace(self, device=device) if self.device == "auto" else self
+
     def prepare(self) -> None:
         """Fetch and load the encoder. Raises MissingExtra without bert-score, SourceError where
         the encoder cannot be had, SuiteError where layer or baseline do not exist."""
@@ -113,7 +124,8 @@ class BertScore:
         from harness.scorers._encoder import folder_of, load
 
         folder = folder_of(self.encoder, self.lang)
-        return load(folder, self.encoder, self.num_layers, self.lang, self.rescale)
+        device = None if self.device == "auto" else self.device
+        return load(folder, self.encoder, self.num_layers, self.lang, self.rescale, device)
 
 
 def _noted(row: Mapping[str, Score], encoder: Encoder, texts: list[str]) -> Mapping[str, Score]:

@@ -14,7 +14,7 @@ from harness.errors import SourceError
 from harness.pipeline import Settings, run
 from harness.pipeline.measuring import whole
 from harness.pipeline.wiring import Encoders, wired
-from harness.scorers import EmbeddingSimilarity, ExactMatch, fingerprint, only, score_all
+from harness.scorers import BertScore, EmbeddingSimilarity, ExactMatch, fingerprint, only, score_all
 from harness.types import Data, Document, Retriever, Sample, Suite, Task, Variant
 
 MINILM = (
@@ -42,6 +42,15 @@ def test_one_encoder_a_reference_and_other_scorers_as_they_are() -> None:
     assert encoders.of("./a") is encoders.of("./a")
     assert encoders.of("./a") is not encoders.of("./b")
     assert wired([plain, only(plain, "exact_match")], encoders)[0] is plain
+
+
+def test_a_scorer_that_loads_its_own_encoder_does_so_on_the_device_of_the_run() -> None:
+    anywhere, there = BertScore(encoder="./e"), BertScore(encoder="./e", device="cuda:1")
+    given = [anywhere, there, only(anywhere, "bertscore_p")]
+    moved: list[Any] = list(wired(given, Encoders("cpu")))
+    assert [moved[0].device, moved[1].device] == ["cpu", "cuda:1"]
+    assert moved[2].scorer.device == "cpu"
+    assert [m.metrics for m in moved] == [g.metrics for g in given]
 
 
 def test_an_encoder_that_is_missing_stops_a_run_before_its_models(
