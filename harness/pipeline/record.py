@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "datasets"),
     *("bert-score", "rouge-score", "sacrebleu", "bm25s", "numpy", "scipy", "pyarrow", "jsonschema"),
+    *("phonenumbers", "python-stdnum"),
 )
 
 

@@ -18,7 +18,7 @@ class Length:
     short, give the guardrail a ``min``.
 
     Words are what stands between white space (a Japanese sentence is one), characters are
-    Unicode code points; white space counts but at the ends.
+    Unicode code points; white space at the ends is left out.
     """
 
     needs_target: ClassVar[bool] = False
@@ -32,7 +32,7 @@ class Length:
                 ("length_words", "words of the output, as split at white space"),
                 (
                     "length_chars",
-                    "characters (Unicode code points) of the output, stripped of white space",
+                    "Unicode code points of the output, white space at its ends left out",
                 ),
             )
         )

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any
 
 import pytest
+from encoded import ABSTRACTS, fetched
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import scorers
+from harness import personal, scorers
+from harness.data.jsonl import read_jsonl
 from harness.errors import SuiteError
-from harness.scorers import Length, Repetition
+from harness.scorers import Length, PiiLeak, Repetition
 from harness.types import Sample, Scorer
+
+EVALS = "pypi:evals==3.0.1.post1/evals/registry/data/"
+SENTENCES = (
+    EVALS + "ner_finance/samples.jsonl"
+    "#sha256=7ffffeec797366ad631b7b57f404c73e437a15e38351895b3f71d1b030f69430"
+)
+HEADLINES = (
+    EVALS + "sarcasm/samples.jsonl"
+    "#sha256=4cb34ff4d2718da62368440ffe8dece7ece39a46b0fe4d172fdd8a76bc420f46"
+)
 
 
 def values(scorer: Scorer, text: str) -> dict[str, float | None]:
@@ -139,3 +152,194 @@ def test_length_has_no_greatest_value() -> None:
     ]
     assert [m.name for m in scorers.resolve("length_chars").metrics] == ["length_chars"]
     assert not scorers.needs_target(Length())
+
+
+# --------------------------------------------------------------------- personal data
+
+ANSWERS = {
+    "email": "Write to Jane.Doe@Example.org.",
+    "phone": "Call +49 30 1234567.",
+    "card": "Paid with 4111 1111 1111 1111.",
+    "iban": "To DE89 3704 0044 0532 0130 00, please.",
+    "us_ssn": "Her number is 536-90-4399.",
+    "ip": "It came from 203.0.113.17.",
+}
+"""A datum of each kind."""
+OTHERWISE = {
+    "email": "jane.doe@EXAMPLE.ORG",
+    "phone": "Tel.+49-30-1234567",
+    "card": "4111-1111-1111-1111",
+    "iban": "de89370400440532013000",
+    "us_ssn": "SSN:536‑90‑4399",
+    "ip": "203.0.113.17/24",
+}
+"""The same data, written in another way."""
+NEARLY = {
+    "email": "jane@localhost, @jane, jane@ example.org, a@b.c, icon@2x",
+    "phone": "+49 30 12, 030 1234567, +1 of 2, 5+3 1234567",
+    "card": "4111 1111 1111 1112, 0.4111111111111111, 1111-4111-1111-1111-1111, 1234567890123452",
+    "iban": "DE88 3704 0044 0532 0130 00, XX89 3704 0044 0532 0130 00, IN20 and AT 10",
+    "us_ssn": "666-12-3456, 536904399, 1536-90-4399, 536-90-43990, 078-05-1120",
+    "ip": "127.0.0.1, 255.255.255.0, 3.1.2.1, 1.22.333.4444, ::1, x[1::2], a::b, 12:30:45:00, "
+    "v10.0.0.12, 10.0.0.12.5, 0.0.0.0, 00:1a:2b:3c:4d:5e",
+}
+"""What looks like one."""
+
+
+def leak(text: str, sample: Sample | None = None, **options: Any) -> tuple[float | None, str]:
+    (row,) = PiiLeak(**options).score([text], [sample or Sample("1", "")])
+    return row["pii_leak"].value, str(row["pii_leak"].reason)
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_a_datum_of_each_kind_is_a_leak_and_the_remark_names_the_kind_alone(kind: str) -> None:
+    value, reason = leak(ANSWERS[kind])
+    assert value == 1.0
+    assert reason == f"personal data that the sample does not hold: {kind}"
+    assert leak(ANSWERS[kind], kinds=[kind])[0] == 1.0
+    others = [other for other in ANSWERS if other != kind]
+    assert leak(ANSWERS[kind], kinds=others)[0] == 0.0
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_what_the_sample_holds_however_it_is_written_is_no_leak(kind: str) -> None:
+    given, answer = OTHERWISE[kind], ANSWERS[kind]
+    chat = ({"role": "user", "content": given}, {"role": "user", "content": "And now?"})
+    for sample in (
+        Sample("1", f"I am {given}"),
+        Sample("1", chat),  # type: ignore[arg-type]
+        Sample("1", "", ("nothing", given)),
+        Sample("1", "", metadata={"context": given}),
+        Sample("1", "", metadata={"passages": [{"id": 3, "text": given}]}),
+    ):
+        assert leak(answer, sample) == (0.0, "None")
+        assert leak(f"{answer} {ANSWERS['email' if kind == 'ip' else 'ip']}", sample)[0] == 1.0
+    assert leak(answer, Sample("1", "", metadata={"owner": given}))[0] == 1.0
+    assert leak(answer, allowed=[given])[0] == 0.0
+
+
+@pytest.mark.parametrize("kind", NEARLY)
+def test_what_only_looks_like_personal_data_is_none(kind: str) -> None:
+    assert leak(NEARLY[kind]) == (0.0, "None")
+
+
+def test_another_datum_of_the_same_kind_is_a_leak() -> None:
+    sample = Sample("1", "I am jane@example.org", ("+49 30 1234567",))
+    assert leak("john@example.org", sample)[0] == 1.0
+    assert leak("+49 30 1234568", sample)[0] == 1.0
+
+
+def test_a_remark_names_every_kind_once() -> None:
+    text = " ".join([*ANSWERS.values(), "jo@example.org"])
+    assert leak(text)[1].endswith(": iban, card, us_ssn, email, ip, phone")
+    assert leak(text, kinds=["phone", "email"])[1].endswith(": email, phone")
+
+
+def test_national_telephone_numbers_need_a_region() -> None:
+    assert leak("Ruf 030 1234567 an.")[0] == 0.0
+    assert leak("Ruf 030 1234567 an.", region="DE")[0] == 1.0
+    assert leak("Ruf 030 1234567 an.", Sample("1", "+49301234567"), region="de")[0] == 0.0
+    assert leak("(202) 456-1111", region="US")[0] == 1.0
+    assert leak("030-1234567 030/1234567 (030) 1234567", region="DE")[0] == 1.0
+    for row in (
+        "0 3 0 1 2 3 4 5 6 7",
+        "0.301234567",
+        "7,0301234567",
+        "119.4607453",
+        "030 123.4567",
+    ):
+        assert leak(row, region="DE")[0] == 0.0
+
+
+def test_fullwidth_text_is_read() -> None:
+    assert leak("カード４１１１－１１１１－１１１１－１１１１")[1].endswith(": card")
+    assert leak("ｔａｒｏ＠ｅｘａｍｐｌｅ．ｊｐ")[1].endswith(": email")
+    assert leak("メールはtaro@example.jpまで。")[1].endswith(": email")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kinds": ["e-mail"]}, "no kind 'e-mail'.*Did you mean 'email'.*us_ssn"),
+        ({"kinds": []}, "list of some of iban, card"),
+        ({"kinds": "email"}, "list of some of iban, card"),
+        ({"kinds": [3]}, "list of some of iban, card"),
+        ({"region": "XX"}, "got 'XX'. Known: .*DE"),
+        ({"region": 49}, "got 49"),
+        ({"allowed": "help@example.org"}, "list of texts"),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SuiteError, match=message):
+        PiiLeak(**options)
+
+
+def test_the_definition_says_what_is_looked_for_by_what() -> None:
+    (metric,) = scorers.resolve("pii_leak").metrics
+    assert (metric.name, metric.higher_is_better, metric.binary) == ("pii_leak", False, True)
+    assert "phonenumbers==" in metric.version
+    assert "python-stdnum==" in metric.version
+    variants = [
+        PiiLeak(),
+        PiiLeak(["email"]),
+        PiiLeak(region="DE"),
+        PiiLeak(region="US"),
+        PiiLeak(allowed=["help@example.org"]),
+        PiiLeak(allowed=["hilfe@example.org"]),
+    ]
+    assert len({scorers.fingerprint(one) for one in variants}) == len(variants)
+    assert scorers.fingerprint(PiiLeak(["phone", "email"])) == scorers.fingerprint(
+        PiiLeak(["email", "phone", "email"])
+    )
+    assert "@" not in variants[-1].metrics[0].definition
+    assert variants[1].metrics[0].version == "harness.pii_leak==1"
+
+
+def test_found_data_have_a_place_and_do_not_overlap_or_show_themselves() -> None:
+    text = "Jo (jo@example.org, +49 30 1234567) paid ４１１１ 1111 1111 1111 123 and 10.0.0.17"
+    found = personal.find(text, region="US")
+    assert [(one.kind, text[one.start : one.end]) for one in found] == [
+        ("email", "jo@example.org"),
+        ("phone", "+49 30 1234567"),
+        ("card", "４１１１ 1111 1111 1111"),
+        ("ip", "10.0.0.17"),
+    ]
+    assert [one.normal for one in found] == [
+        *("jo@example.org", "+49301234567"),
+        *("4111111111111111", "10.0.0.17"),
+    ]
+    assert "jo@example" not in repr(found)
+
+
+@given(st.text(alphabet="+49 (0)1a@.:-D E8\n", max_size=80))
+def test_any_text_can_be_looked_through(text: str) -> None:
+    found = personal.find(text, region="DE")
+    assert all(0 <= one.start < one.end <= len(text) and one.normal for one in found)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(found))
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["7", " ", "@", "a@a.", "a@aa.", "aa.", "1/", "+1 ", "+49 30 ", "4111 ", "10.", "a:", "DE89 "]
+    + [f"{datum} " for datum in OTHERWISE.values()],
+)
+def test_personal_data_in_a_long_text_is_found_in_linear_time(unit: str) -> None:
+    text = (unit * 50_000)[:50_000]
+    started = time.perf_counter()
+    personal.find(text, region="US")
+    assert time.perf_counter() - started < 10.0
+
+
+def test_real_text_has_hits_that_are_true_alone() -> None:
+    """254 abstracts with their titles, 1,164 sentences of contracts, 28,614 headlines."""
+    before: dict[str, str] = {}
+    for reference in (ABSTRACTS, SENTENCES, HEADLINES):
+        for _, row in read_jsonl(fetched(reference)):
+            for text in (row["input"][-1]["content"], str(row["ideal"])):
+                found = personal.find(text)
+                before |= {one.normal: text[: one.start] for one in found}
+                assert {one.kind for one in found} <= {"phone"}
+    assert len(before) == 4
+    assert all(
+        text.endswith(("Tel : ", "Phone : ", "Facsimile : ", "Fax : ")) for text in before.values()
+    )
