@@ -85,6 +85,7 @@ ROWS = [
     Row("perplexity", Perplexity, empty=None),
     Row("perplexity", lambda: Perplexity(end_of_turn=True), empty=None),
     Row("repetition", scorers.Repetition, "a b c d e", "a b a b a b a b", "a " * 40),
+    Row("pii_leak", scorers.PiiLeak, "Write to a@b.org", "I see.", "Write to jane@b.org"),
     Row("length", scorers.Length, "", "word", "two words"),
     Row("includes", scorers.Includes, "Paris", "in Paris", "paris"),
     Row("includes", lambda: scorers.Includes(ignore_case=True), "Paris", "in paris", "Rome"),
