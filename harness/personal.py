@@ -55,7 +55,7 @@ def find(text: str, kinds: Sequence[str] = tuple(KINDS), region: str | None = No
     "+" are dialled; None: only those with one are found. Raises SuiteError for an unknown kind
     or region.
     """
-    text = text.translate(_PLAIN)
+    text = text if text.isascii() else text.translate(_PLAIN)
     region = checked_region(region)
     found: list[Found] = []
     taken = bytearray(len(text))
@@ -183,6 +183,8 @@ _EMAIL = re.compile(
 
 def _emails(text: str) -> _Spans:
     # What is left of the @ may be told apart by case, but hardly a server does.
+    if "@" not in text:
+        return iter(())
     return ((*match.span(), match[0].lower()) for match in _EMAIL.finditer(text))
 
 

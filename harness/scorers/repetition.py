@@ -65,8 +65,9 @@ class Repetition:
 def words(text: str) -> list[str]:
     """The words of which n-grams are made."""
     found: list[str] = []
-    for word in _pattern().findall(text):
-        found.extend(word if len(word) > LONGEST else (word,))
+    for piece in text.split():
+        for word in (piece,) if piece.isascii() else _pattern().findall(piece):
+            found.extend(word if len(word) > LONGEST else (word,))
     return found
 
 
@@ -76,7 +77,7 @@ def _pattern() -> Any:
 
     scripts = "".join(rf"\p{{{script}}}" for script in SPACELESS)
     # A vowel sign or tone mark belongs to the letter before it.
-    return regex.compile(rf"[{scripts}]\p{{M}}*+|[^\s{scripts}]++")
+    return regex.compile(rf"[{scripts}]\p{{M}}*+|[^{scripts}]++")
 
 
 def _repeated(found: Sequence[str], n: int) -> float:
