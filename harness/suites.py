@@ -72,12 +72,12 @@ def run_file(file: Path, helpers: dict[str, ModuleType], *, what: str = "suite")
         code = compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
         with _importable(file.parent, helpers):
             exec(code, module.__dict__)
-    except HarnessError:
+    except (HarnessError, KeyboardInterrupt):
         raise
     except SyntaxError as error:
         shown = "".join(traceback.format_exception_only(error)).rstrip()
         raise SuiteError(f"The {what} has a syntax error.\n{shown}") from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise SuiteError(_failure(f"{file} could not be loaded.", file.parent, error)) from error
     return vars(module)
 
@@ -134,9 +134,9 @@ def _guarded(task: Task, file: Path, helpers: dict[str, ModuleType]) -> Task:
         try:
             with _importable(file.parent, helpers):
                 return make(seed)
-        except HarnessError:
+        except (HarnessError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             what = f"{file}: the data of task '{task.name}' could not be made."
             raise SuiteError(_failure(what, file.parent, error)) from error
 

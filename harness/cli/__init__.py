@@ -101,7 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         code = _say(f"Error: {error}", error.exit_code)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        # SystemExit too, and what pytest raises in a file of the user's.
         if debug:
             traceback.print_exc()
         code = _say(

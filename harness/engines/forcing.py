@@ -7,6 +7,7 @@ one prompt of 300 tokens would take 59 MB, and most of the time.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -150,6 +151,8 @@ def _log_probabilities(logits: Any, tokens: Any) -> list[float]:
 
 
 def _likelihood(one: Row, logs: Sequence[float]) -> Likelihood:
+    if not all(map(math.isfinite, logs)):
+        return _none(one.request, "the model's logits are no finite numbers")
     own, end = (logs[:-1], logs[-1]) if one.ended else (logs, None)
     return Likelihood(one.request.key, float(sum(own)), end, len(own), one.bytes)
 

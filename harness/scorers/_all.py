@@ -49,7 +49,9 @@ def prepare(scorers: Sequence[Scorer]) -> None:
             continue
         try:
             ready()
-        except SystemExit as error:
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
             raise SuiteError(f"{_name(scorer)} left with {error!r} while it prepared.") from error
 
 
@@ -139,10 +141,10 @@ def _guarded(
             why = f"{name} returned {len(rows)} rows for {len(asked)} predictions"
         else:
             return [{m.name: _checked(m, row, metrics, name) for m in metrics} for row in rows]
-    except UsageError:
+    except (UsageError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
-        # A scorer that leaves the process would choose the exit code, 0 for SHIP among them.
+    except BaseException as error:
+        # A scorer that leaves the process (SystemExit, pytest's skip) would choose its exit code.
         why = f"{name} raised {type(error).__name__}: {error}"
     return [_unscored(metrics, why) for _ in asked]
 
@@ -157,7 +159,10 @@ def _checked(
         return Score.unscored(f"{name} did not return {metric.name}")
     score = row[metric.name]
     if score.value is None:
-        return score if score.reason else Score.unscored(f"{name} gave no reason")
+        given = isinstance(score.reason, str) and score.reason
+        return score if given else Score.unscored(f"{name} gave no reason")
+    if score.reason is not None and not isinstance(score.reason, str):
+        return Score.unscored(f"{name} gave a reason that is no text")
     value = float(score.value)
     ends = {metric.low, metric.high}
     if (

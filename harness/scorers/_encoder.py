@@ -58,8 +58,8 @@ class Encoder:
         return self._cut[text]
 
     def _within(self, triple: Triple) -> Triple:
-        # Rounding puts the cosine of a vector with itself a hair above 1.
-        f, p, r = (min(1.0, max(low, v)) for v, low in zip(triple, self.zero, strict=True))
+        # Rounding puts the cosine of a vector with itself a hair above 1. NaN stays, as the first.
+        f, p, r = (min(max(v, low), 1.0) for v, low in zip(triple, self.zero, strict=True))
         return f, p, r
 
 

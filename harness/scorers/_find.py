@@ -14,7 +14,7 @@ from typing import Any, cast
 import harness.scorers as package
 from harness import fingerprints
 from harness.errors import SuiteError, UsageError, did_you_mean
-from harness.scorers import _file
+from harness.scorers import _file, _options
 from harness.scorers._all import (
     fingerprint,
     is_expensive,
@@ -138,6 +138,8 @@ def _checked(spec: Any) -> Scorer:
         raise SuiteError(f"A scorer must be an object: write {spec.__name__}() with parentheses.")
     if isfunction(spec):
         return custom(spec)
+    if type(spec) in classes().values():
+        _options.check(spec)
     if not hasattr(spec, "metrics") or not callable(getattr(spec, "score", None)):
         raise SuiteError(
             f"A scorer must be a name, a function, or have 'metrics' and 'score', got "

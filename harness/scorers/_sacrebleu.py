@@ -40,7 +40,7 @@ def each(metric: Any, keys: Sequence[Key]) -> list[float]:
     """``metric.sentence_score`` of each, 0 to 100."""
     scores = (metric.sentence_score(p, list(targets)).score for p, targets in keys)
     # A perfect BLEU is 100.00000000000004.
-    return [min(HIGH, float(score)) for score in scores]
+    return [min(float(score), HIGH) for score in scores]
 
 
 def _effort(key: Key) -> float:

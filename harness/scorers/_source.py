@@ -41,10 +41,12 @@ def _said(function: Any, seen: set[int]) -> Any:
             source = inspect.getsource(function)
         except OSError as error:
             raise ValueError("its source cannot be read") from error
-    return [source, [_held(value, seen) for value in _values(function)]]
+    return [source, function.__qualname__, [_held(value, seen) for value in _values(function)]]
 
 
 def _values(function: Any) -> Iterator[Any]:
+    if hasattr(function, "__self__"):
+        yield function.__self__
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
     for cell in function.__closure__ or ():
@@ -52,13 +54,22 @@ def _values(function: Any) -> Iterator[Any]:
 
 
 def _held(value: Any, seen: set[int]) -> Any:
-    if isinstance(value, (type, BuiltinFunctionType)):
+    if isinstance(value, type):
+        if "<locals>" in value.__qualname__:
+            raise ValueError(f"it holds the class {value.__name__}, which a function makes")
         return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, BuiltinFunctionType):
+        owner = value.__self__
+        own = None if owner is None or inspect.ismodule(owner) else _held(owner, seen)
+        return [f"{value.__module__}.{value.__qualname__}", own]
     if callable(value):
         return _said(value, seen)
     try:
         return fingerprints.plain(value)
     except TypeError as error:
+        if type(value).__module__ != "builtins" and hasattr(value, "__dict__"):
+            # The object of a method: its class is in a file, what it holds is not.
+            return [_held(type(value), seen), {k: _held(v, seen) for k, v in vars(value).items()}]
         raise ValueError(f"it holds a {type(value).__name__}, which cannot be hashed") from error
 
 
@@ -75,7 +86,7 @@ def _files(file: Path) -> Iterator[tuple[str, bytes]]:
         for name in _imported(content):
             if (folder / f"{name}.py").is_file():
                 left.append(folder / f"{name}.py")
-            elif (folder / name / "__init__.py").is_file():
+            elif (folder / name).is_dir():
                 left += (folder / name).rglob("*.py")
 
 

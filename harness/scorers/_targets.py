@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.scorers import _cores
@@ -70,5 +71,8 @@ def _best(scores: list[Score]) -> Score:
     values = [score.value for score in scores if score.value is not None]
     if len(values) < len(scores):
         return next(score for score in scores if score.value is None)
+    if any(value != value for value in values):
+        # NaN, which every comparison would pass over.
+        return Score(math.nan)
     # The first that is best, with its remark.
     return scores[values.index(max(values))] if values else Score.unscored(NO_TARGET)

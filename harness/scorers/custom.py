@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -67,12 +68,13 @@ class Custom:
     ) -> list[Mapping[str, Score]]:
         """The function's items as scores. Lets UsageError through, as it wants a correction."""
         try:
-            items = self(list(predictions), list(samples))
+            items = self(list(predictions), [_copied(sample) for sample in samples])
             # Arrays of numpy, torch and pandas.
             items = items.tolist() if hasattr(items, "tolist") else items
-        except UsageError:
+        except (UsageError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:
+            # Also what no scorer means for the process, such as pytest's skip.
             said = f"raised {type(error).__name__}{self._where(error)}: {error!s:.300}"
             return [self._unscored(said) for _ in samples]
         if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, Sequence):
@@ -172,6 +174,13 @@ def scorer(
         return Custom(function, (metric,), needs_target)
 
     return made if function is None else made(function)
+
+
+def _copied(sample: Sample) -> Sample:
+    """What a function does to it, no other scorer sees."""
+    return replace(
+        sample, input=copy.deepcopy(sample.input), metadata=copy.deepcopy(sample.metadata)
+    )
 
 
 def _first_line(function: Function) -> str:

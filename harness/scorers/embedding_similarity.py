@@ -102,8 +102,9 @@ class EmbeddingSimilarity:
             if prediction not in place or target not in place:
                 return {_NAME: Score(0.0)}
             value = float(vectors[place[prediction]] @ vectors[place[target]])
-            # Rounding puts the cosine of a vector with itself a hair above 1.
-            return {_NAME: Score(min(1.0, max(-1.0, value)))}
+            # Rounding puts the cosine of a vector with itself a hair above 1. NaN stays, as the
+            # first.
+            return {_NAME: Score(min(max(value, -1.0), 1.0))}
 
         rows = best_of_targets([_NAME], predictions, samples, scores)
         for i, (prediction, sample) in enumerate(zip(predictions, samples, strict=True)):

@@ -87,6 +87,8 @@ class Perplexity:
                 why = "the chat template closes the target with no end token that is known"
             elif total is not None:
                 total, tokens = total + likelihood.end_log_likelihood, tokens + 1
+        if why is None and total is not None and not math.isfinite(total):
+            why = "the likelihood is no finite number"
         if why is not None or total is None:
             reason = why or "there is no likelihood"
             return {m.name: Score.unscored(reason) for m in self.metrics}

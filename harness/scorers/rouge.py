@@ -22,7 +22,7 @@ _WHAT = {
 _MOST = {"rouge_l": 10_000_000_000, "rouge_lsum": 1_000_000_000}
 """Pairs of a word of the prediction and one of the target: seconds, and 125 MB."""
 _TOO_LONG = "prediction and target are too long to look for common subsequences"
-_NO_WORDS = "no target has a word of a-z or 0-9, which is all that ROUGE reads"
+_NO_WORDS = "a target has no word of a-z or 0-9, which is all that ROUGE reads"
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ class Rouge:
     """``rouge1``, ``rouge2``, ``rouge_l``, ``rouge_lsum``: F-measures (Lin 2004, "ROUGE: A Package
     for Automatic Evaluation of Summaries"). With ``stemmer``, Porter's, ``_stem`` is appended.
 
-    Words are runs of a-z and 0-9 after lower-casing; a sample whose targets have none of them
-    (another script) is unscored. So are ``rouge_l`` of texts with more than 10^10 pairs of words
-    (100,000 words on both sides), and ``rouge_lsum`` with more than 10^9 (30,000) in several lines.
+    Words are runs of a-z and 0-9 after lower-casing; a sample with a target that has none of them
+    and is not blank (another script) is unscored. So are ``rouge_l`` of texts with more than
+    10^10 pairs of words (100,000 words on both sides), and ``rouge_lsum`` with more than 10^9
+    (30,000) in several lines.
 
     The values are those of ``RougeScorer.score`` of rouge-score; words are stemmed once, and the
     common subsequences are found by bits and not in a table.
@@ -42,13 +43,17 @@ class Rouge:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        stem = "words of more than 3 letters stemmed (Porter)" if self.stemmer else "no stemmer"
+        stem = (
+            "words of more than 3 letters stemmed (NLTK's Porter)" if self.stemmer else "no stemmer"
+        )
+        packages = ("rouge-score", "nltk") if self.stemmer else ("rouge-score",)
+        versions = ", ".join(f"{package}=={version(package)}" for package in packages)
         return tuple(
             Metric(
                 self._name(name),
                 f"F-measure of the {what}; words are runs of a-z and 0-9 in lower case, {stem}; "
                 f"{BEST}",
-                version=f"rouge-score=={version('rouge-score')}",
+                version=versions,
             )
             for name, what in _WHAT.items()
         )
@@ -58,12 +63,7 @@ class Rouge:
     ) -> list[Mapping[str, Score]]:
         """Values in [0, 1]; each distinct (prediction, target) is computed once."""
         names = [metric.name for metric in self.metrics]
-        rows = best_on_all_cores(names, predictions, samples, self._pairs, _effort)
-        unread = dict.fromkeys(names, Score.unscored(_NO_WORDS))
-        return [
-            unread if _unreadable(sample.targets) else row
-            for row, sample in zip(rows, samples, strict=True)
-        ]
+        return best_on_all_cores(names, predictions, samples, self._pairs, _effort)
 
     def _name(self, name: str) -> str:
         return f"{name}_stem" if self.stemmer else name
@@ -73,6 +73,8 @@ class Rouge:
 
     def _pair(self, prediction: str, target: str) -> dict[str, Score]:
         words = _stems if self.stemmer else _words
+        if target.strip() and not words(target):
+            return {self._name(name): Score.unscored(_NO_WORDS) for name in _WHAT}
         n_grams = _scorer(("rouge1", "rouge2"), self.stemmer).score(target, prediction)
         found = {name: float(score.fmeasure) for name, score in n_grams.items()}
         values: dict[str, float | None] = dict(found)
@@ -89,10 +91,6 @@ class Rouge:
 
 
 PRESETS = {"rouge_stem": Rouge(stemmer=True)}
-
-
-def _unreadable(targets: Sequence[str]) -> bool:
-    return any(targets) and not any(_words(target) for target in targets)
 
 
 def _by_length(predicted: Sequence[str], wanted: Sequence[str]) -> float | None:

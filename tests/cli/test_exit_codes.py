@@ -36,7 +36,11 @@ def test_help_exits_0(harness_cli, arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("fails", "says"),
-    [("import sys; sys.exit()", "SystemExit"), ("return {}['colour']", "KeyError: 'colour'")],
+    [
+        ("import sys; sys.exit()", "SystemExit"),
+        ("import pytest; pytest.skip('not here')", "Skipped: not here"),
+        ("return {}['colour']", "KeyError: 'colour'"),
+    ],
 )
 def test_a_data_function_that_fails_exits_2(
     tmp_path: Path, harness_cli, fails: str, says: str

@@ -76,6 +76,8 @@ def test_a_whole_array_is_taken() -> None:
         (Score("high"), "made gave a str where a number belongs"),  # type: ignore[arg-type]
         ({"other": 1.0}, "made returned metrics it does not declare: ['other']"),
         ({}, "made did not return made"),
+        (Score(0.5, ["a", "list"]), "made gave a reason that is no text"),  # type: ignore[arg-type]
+        (Score(None, 3), "made gave no reason"),  # type: ignore[arg-type]
     ],
 )
 def test_an_item_that_is_no_value_leaves_its_sample_unscored(item: Any, reason: str) -> None:
@@ -103,6 +105,7 @@ def fails() -> Any:
         (np.float64(1), "made returned a float"),
         (fails, "made raised KeyError (line "),
         (lambda: (_ for _ in ()).throw(SystemExit(0)), "made raised SystemExit"),
+        (lambda: pytest.skip("not here"), "made raised Skipped"),
     ],
 )
 def test_a_function_that_misbehaves_is_named_and_others_go_on(returned: Any, reason: str) -> None:
@@ -259,6 +262,54 @@ def test_what_a_function_holds_is_of_its_version() -> None:
     assert len({scorers.fingerprint(resolve(kind)) for kind in kinds}) >= 6
     assert resolve(held(1)).metrics == resolve(held(1)).metrics
     assert resolve(held(1)).metrics != resolve(held(2)).metrics
+
+
+class Limit:
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+    def below(self, predictions, samples):
+        """Below the limit."""
+        return [self.limit for _ in predictions]
+
+
+def test_what_the_object_of_a_method_holds_is_of_its_version() -> None:
+    versions = [resolve(scorer(Limit(limit).below)).metrics for limit in (0.1, 0.9, 0.1)]
+    assert versions[0] != versions[1]
+    assert versions[0] == versions[2]
+    texts = [resolve(held(text.count)).metrics for text in ("aaa", "ab", "aaa")]
+    assert texts[0] != texts[1]
+    assert texts[0] == texts[2]
+
+    class Local:
+        pass
+
+    with pytest.raises(SuiteError, match="Local"):
+        resolve(held(Local))
+
+
+def test_a_helper_in_a_folder_of_its_own_is_of_the_version(tmp_path: Path) -> None:
+    found = []
+    for n in (1, 2, 1):
+        folder = tmp_path / str(len(found))
+        (folder / "helpers").mkdir(parents=True)
+        (folder / "helpers" / "util.py").write_text(f"LIMIT = {n}\n", "utf-8")
+        found.append(resolve(checks(folder, helper="from helpers.util import LIMIT\n")).metrics)
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+
+
+def test_what_a_function_does_to_a_sample_no_other_scorer_sees() -> None:
+    def careless(predictions, samples):
+        """Takes what it has read away."""
+        for sample in samples:
+            sample.metadata.clear()
+        return [0.0] * len(samples)
+
+    sample = Sample("1", "", metadata={"refusal": "expected"})
+    rows = score_all([resolve(careless), resolve("refusal")], ["Yes."], [sample])
+    assert rows[0]["refusal"].value == 1.0
+    assert sample.metadata == {"refusal": "expected"}
 
 
 def test_a_version_of_ones_own_is_kept() -> None:

@@ -48,6 +48,8 @@ def test_the_likeliest_of_several_targets_counts() -> None:
         ((Likelihood("k", None, None, 0, 0, "prompt and target too long"),), "too long"),
         ((likelihood(-1.0, 1, 1), Likelihood("k", None, None, 0, 0, "torn")), "torn"),
         ((likelihood(-1e6, 1, 1),), "beyond any number"),
+        ((likelihood(math.nan, 1, 1),), "no finite number"),
+        ((likelihood(math.inf, 1, 1),), "no finite number"),
         ((), "target"),
         (None, "no likelihood"),
     ],

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -159,3 +160,19 @@ def test_pieces_of_one_scorer_are_put_together() -> None:
     assert whole == [scorers.Rouge()]
     again = scorers.merged([scorers.F1(), scorers.F1()])
     assert again == [scorers.F1()] * 2
+
+
+@pytest.mark.parametrize(
+    ("made", "option"),
+    [
+        (lambda: ExactMatch(ignore_case="no"), "ignore_case"),
+        (lambda: Rouge(stemmer="false"), "stemmer"),
+        (lambda: scorers.Bleu(lowercase=1), "lowercase"),
+        (lambda: scorers.Perplexity(end_of_turn="no"), "end_of_turn"),
+        (lambda: scorers.BertScore(encoder=3), "encoder"),
+        (lambda: scorers.EmbeddingSimilarity(encoder=3), "encoder"),
+    ],
+)
+def test_an_option_of_another_type_is_refused(made: Callable[[], Any], option: str) -> None:
+    with pytest.raises(SuiteError, match=option):
+        resolve(made())
