@@ -20,12 +20,15 @@ class Refused(ValueError):
     """Not read, for a reason that quotes nothing of the text."""
 
 
-def parse(text: str, *, unique: bool = False, exact: bool = False) -> Any:
+def parse(
+    text: str, *, unique: bool = False, exact: bool = False, exact_fractions: bool = False
+) -> Any:
     """The value that the whole of ``text`` (ends stripped) is.
 
     ``unique``: an object with a key twice is refused, as two readers may take it for two things
     (RFC 8259, 4; RFC 7493, 2.3); otherwise the last counts. ``exact``: every number is a Decimal
-    of just the digits that were written. Raises ValueError if it is none; see ``why``.
+    of just the digits that were written. ``exact_fractions``: so is one with a fraction or an
+    exponent, and the others are int. Raises ValueError if it is none; see ``why``.
     """
     text = text.strip()
     _check_depth(text)
@@ -35,7 +38,7 @@ def parse(text: str, *, unique: bool = False, exact: bool = False) -> Any:
             text,
             parse_constant=_constant,
             parse_int=number or _int,
-            parse_float=number,
+            parse_float=_decimal if exact or exact_fractions else None,
             object_pairs_hook=_unique if unique else None,
         )
     except RecursionError as error:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Iterator, Mapping
-from contextvars import ContextVar
-from functools import cache
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness import fingerprints
 from harness.errors import SuiteError
 from harness.scorers import _json
-from harness.scorers._patience import SECONDS
+from harness.scorers._keywords import TooMany, bounded, exact, validator_class
 from harness.types import Score
 
+WHAT = "the check against the schema"
+"""For ``score_each``: what took too long."""
 _MOST_STEPS = 5
 """Of a path in a remark: a schema that refers to itself makes paths of any length."""
-
-_deadline: ContextVar[float] = ContextVar("deadline")
 
 
 class Schema:
@@ -26,52 +25,57 @@ class Schema:
 
     ``owner`` begins the messages. Raises SuiteError for a schema that is invalid, that is not
     JSON, or whose patterns could not be bounded in time. ``format`` keywords are not asserted.
+    Numbers of the schema are the shortest decimals that are read as them, those of an output are
+    what is written; both are compared exactly.
     """
 
     def __init__(self, schema: Mapping[str, Any] | bool, owner: str) -> None:
         self._owner = owner
-        self._schema = self._plain(schema)
-        self._words = set(_keys(self._schema))
-        self._validator = self._made()
+        self._keywords: set[str] = set()
+        try:
+            self._schema = self._plain(schema)
+            self._words = set(_keys(self._schema))
+            self._validator = self._made()
+        except RecursionError as error:
+            raise SuiteError(f"{owner}: the JSON schema is nested too deeply.") from error
 
     @property
     def said(self) -> str:
         """For a definition: which schema."""
         title = self._schema.get("title") if isinstance(self._schema, dict) else None
         named = f"'{title}', " if title else ""
-        return f"the schema ({named}SHA-256 {fingerprints.of(self._schema)[:12]}…)"
+        which = f"the schema ({named}SHA-256 {fingerprints.of(self._schema)[:12]}…)"
+        return f"{which}, numbers compared exactly as they are written"
 
     @property
     def version(self) -> str:
         packages = ["jsonschema"]
-        if self._words & {"pattern", "patternProperties"}:
+        if self._keywords & {"pattern", "patternProperties"}:
             packages.append("regex")
         return ", ".join(f"{package}=={version(package)}" for package in packages)
 
     def score(self, text: str) -> Score:
         """1, or 0 and what was wrong, in words of the schema only. Unscored: a schema that refers
-        to what it does not hold, and a number or a nesting that it cannot be held against. Raises
-        TimeoutError for a pattern that takes too long."""
+        to what it does not hold, a nesting that it cannot be held against, and more items than
+        ``unevaluatedItems`` is looked at. Raises TimeoutError where that takes too long."""
         import referencing.exceptions
         import regex
 
         try:
-            value = _json.parse(text, unique=True)
+            value = _json.parse(text, unique=True, exact_fractions=True)
         except ValueError as error:
             return Score(0.0, _json.why(error))
-        before = _deadline.set(time.monotonic() + SECONDS)
         try:
-            found = next(self._validator.iter_errors(value), None)
+            with bounded():
+                found = next(self._validator.iter_errors(value), None)
         except referencing.exceptions.Unresolvable as error:
             return Score.unscored(f"the schema refers to '{error.ref}', which it does not hold")
         except regex.error as error:
             return Score.unscored(f"a pattern of the schema is invalid: {error}")
         except RecursionError:
             return Score.unscored("the output is nested too deeply for the schema to be checked")
-        except ArithmeticError:
-            return Score.unscored("a number is too large for the schema to be checked")
-        finally:
-            _deadline.reset(before)
+        except TooMany:
+            return Score.unscored("an array or object is too large for unevaluated… to be checked")
         return Score(1.0) if found is None else Score(0.0, self._remark(found))
 
     def _remark(self, error: Any) -> str:
@@ -92,43 +96,99 @@ class Schema:
             )
         try:
             # A copy of JSON types: tuples are no arrays to jsonschema.
-            return fingerprints.plain(schema)
+            plain = fingerprints.plain(schema)
         except TypeError as error:
             raise SuiteError(f"{self._owner}: the JSON schema is not JSON: {error}") from error
-        except RecursionError as error:
-            raise SuiteError(f"{self._owner}: the JSON schema is nested too deeply.") from error
+        for where, number in _numbers(plain):
+            if isinstance(number, float) and not math.isfinite(number):
+                raise self._invalid(where, f"{number} is no JSON number. Write a finite one.")
+            if isinstance(number, int) and abs(number) >= 10**_json.MOST_DIGITS:
+                why = f"a whole number of more than {_json.MOST_DIGITS:,} digits."
+                raise self._invalid(where, why)
+        return plain
+
+    def _invalid(self, where: str, why: str) -> SuiteError:
+        return SuiteError(f"{self._owner}: the JSON schema is invalid at {where}: {why}")
 
     def _made(self) -> Any:
         import jsonschema
         import referencing
-        import regex
 
-        if {"unevaluatedProperties", "patternProperties"} <= self._words:
+        draft = self._schema.get("$schema") if isinstance(self._schema, dict) else None
+        newest = jsonschema.Draft202012Validator
+        kind = newest
+        if isinstance(self._schema, dict) and "$schema" in self._schema:
+            known = isinstance(draft, str)
+            kind = jsonschema.validators.validator_for(self._schema, None) if known else None
+        if kind is None:
+            raise self._invalid(
+                "$schema",
+                f"an unknown draft, {draft!r:.80}. Write the address of one, such as "
+                f"'{newest.META_SCHEMA['$id']}', or leave it out.",
+            )
+        self._check(self._schema, kind)
+        self._follow(kind)
+        if {"unevaluatedProperties", "patternProperties"} <= self._keywords:
             raise SuiteError(
                 f"{self._owner}: the JSON schema has both unevaluatedProperties and "
                 "patternProperties, whose patterns could then not be bounded in time. Use "
                 "additionalProperties."
             )
-        named = isinstance(self._schema, dict) and "$schema" in self._schema
-        newest = jsonschema.Draft202012Validator
-        kind = jsonschema.validators.validator_for(self._schema, None if named else newest)
-        if kind is None:
-            raise SuiteError(
-                f"{self._owner}: the JSON schema is invalid at $schema: an unknown draft."
-            )
+        # An empty registry: the default one would fetch references from the network.
+        return validator_class(kind)(exact(self._schema), registry=referencing.Registry())
+
+    def _check(self, part: Any, kind: Any, place: str = "") -> None:
+        import jsonschema
+        import regex
+
         checker = jsonschema.FormatChecker(formats=())
         checker.checks("regex", raises=regex.error)(_compiles)
         try:
-            kind.check_schema(self._schema, format_checker=checker)
+            kind.check_schema(part, format_checker=checker)
         except jsonschema.SchemaError as error:
-            where = "/".join(str(step) for step in error.absolute_path) or "its top"
-            raise SuiteError(
-                f"{self._owner}: the JSON schema is invalid at {where}: {error.message:.200}"
-            ) from error
-        except RecursionError as error:
-            raise SuiteError(f"{self._owner}: the JSON schema is nested too deeply.") from error
-        # An empty registry: the default one would fetch references from the network.
-        return _bounded(kind)(self._schema, registry=referencing.Registry())
+            steps = [place] * bool(place) + [str(step) for step in error.absolute_path]
+            raise self._invalid("/".join(steps) or "its top", f"{error.message:.200}") from error
+
+    def _follow(self, kind: Any) -> None:
+        """Through all parts that are schemas, those included that only a reference leads to."""
+        import referencing.exceptions
+        import referencing.jsonschema
+
+        draft = referencing.jsonschema.specification_with(kind.ID_OF(kind.META_SCHEMA))
+        top = draft.create_resource(self._schema)
+        left = [(top, referencing.Registry().resolver_with_root(top))]
+        references: list[tuple[str, Any]] = []
+        seen: set[int] = set()
+        while left or references:
+            if not left:
+                # Last, as most lead to parts that were seen by then.
+                reference, resolver = references.pop()
+                try:
+                    found = resolver.lookup(reference)
+                except referencing.exceptions.Unresolvable:
+                    # No output may come there.
+                    continue
+                except ValueError as error:
+                    raise self._invalid(f"$ref '{reference:.80}'", f"{error}.") from error
+                if id(found.contents) in seen:
+                    continue
+                self._check(found.contents, kind, reference)
+                left.append((draft.create_resource(found.contents), found.resolver))
+            part, resolver = left.pop()
+            seen.add(id(part.contents))
+            if not isinstance(part.contents, dict):
+                continue
+            self._keywords |= part.contents.keys()
+            name = part.id() or ""
+            try:
+                urlsplit(name)
+            except ValueError as error:
+                raise self._invalid(f"$id '{name:.80}'", f"{error}.") from error
+            for inner in part.subresources():
+                left.append((inner, resolver.in_subresource(inner)))
+            for key in ("$ref", "$dynamicRef"):
+                if isinstance(part.contents.get(key), str):
+                    references.append((part.contents[key], resolver))
 
 
 def _keys(value: Any) -> Iterator[str]:
@@ -142,76 +202,20 @@ def _keys(value: Any) -> Iterator[str]:
             left += inner
 
 
+def _numbers(value: Any) -> Iterator[tuple[str, int | float]]:
+    """Every number, with the path to it."""
+    left = [("", value)]
+    while left:
+        path, inner = left.pop()
+        if isinstance(inner, dict):
+            left += ((f"{path}/{key}", item) for key, item in inner.items())
+        elif isinstance(inner, list):
+            left += ((f"{path}/{i}", item) for i, item in enumerate(inner))
+        elif isinstance(inner, (int, float)):
+            yield path.removeprefix("/"), inner
+
+
 def _compiles(pattern: Any) -> bool:
     import regex
 
     return not isinstance(pattern, str) or regex.compile(pattern) is not None
-
-
-@cache
-def _bounded(kind: Any) -> Any:
-    """A validator class of jsonschema whose patterns share one deadline."""
-    import attrs
-    import jsonschema
-
-    own = {
-        "pattern": _pattern,
-        "patternProperties": _pattern_properties,
-        "additionalProperties": _additional_properties,
-    }
-    made = jsonschema.validators.extend(
-        kind, {k: f for k, f in own.items() if k in kind.VALIDATORS}
-    )
-    usual = made.evolve
-
-    def evolve(self: Any, **changes: Any) -> Any:
-        new = usual(self, **changes)
-        found: Any = type(new)
-        if found is made:
-            return new
-        # A part that names its draft would be given that draft's own class, without a deadline.
-        parts = {f.alias: getattr(new, f.name) for f in attrs.fields(found) if f.init}
-        return _bounded(found)(**parts)
-
-    made.evolve = evolve
-    return made
-
-
-def _search(pattern: str, text: str) -> bool:
-    import regex
-
-    left = _deadline.get() - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return regex.search(pattern, text, timeout=left) is not None
-
-
-def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:
-    import jsonschema
-
-    if validator.is_type(instance, "string") and not _search(pattern, instance):
-        yield jsonschema.ValidationError("does not match")
-
-
-def _pattern_properties(validator: Any, patterns: Any, instance: Any, schema: Any) -> Iterator[Any]:
-    if not validator.is_type(instance, "object"):
-        return
-    for pattern, inner in patterns.items():
-        for key, value in instance.items():
-            if _search(pattern, key):
-                yield from validator.descend(value, inner, path=key, schema_path=pattern)
-
-
-def _additional_properties(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[Any]:
-    import jsonschema
-
-    if not validator.is_type(instance, "object"):
-        return
-    named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    for key, value in instance.items():
-        if key in named or any(_search(pattern, key) for pattern in patterns):
-            continue
-        if rule is False:
-            yield jsonschema.ValidationError("a property that is not allowed")
-        else:
-            yield from validator.descend(value, rule, path=key)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from harness.errors import SuiteError
 from harness.scorers._patience import SECONDS, score_each
-from harness.scorers._schema import Schema
+from harness.scorers._schema import WHAT, Schema
 from harness.types import Metric, Sample, Score
 
 
@@ -51,7 +51,7 @@ class Format:
         """1.0 or 0.0 for each prediction, each distinct one looked at once; targets are not looked
         at. Unscored: a pattern that takes too long, a schema that refers to what it does not
         hold."""
-        what = "the regex" if self.regex is not None else "a pattern of the schema"
+        what = "the regex" if self.regex is not None else WHAT
         texts = [prediction.strip() for prediction in predictions]
         return [{"format": score} for score in score_each(texts, self._one, what)]
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from harness.errors import SuiteError
 from harness.scorers._patience import score_each
-from harness.scorers._schema import Schema
+from harness.scorers._schema import WHAT, Schema
 from harness.types import Metric, Sample, Score
 
 
@@ -20,9 +20,9 @@ class JsonSchema:
 
     Strict: no NaN, no text around it, no key twice in an object, at most 100 levels of brackets.
     The draft is the schema's ``$schema``, else 2020-12; ``format`` keywords are not asserted and
-    no reference is fetched. All patterns together have a second an output. A remark holds words
-    of the schema and nothing of the output ("*" stands for an index or a key of its own). Raises
-    SuiteError for an invalid schema, with where and why.
+    no reference is fetched. Numbers are compared exactly, as they are written. The check of an
+    output has a second. A remark holds words of the schema and nothing of the output ("*" stands
+    for an index or a key of its own). Raises SuiteError for an invalid schema, with where and why.
     """
 
     schema: Mapping[str, Any] | bool | None = None
@@ -49,10 +49,10 @@ class JsonSchema:
         self, predictions: Sequence[str], samples: Sequence[Sample]
     ) -> list[Mapping[str, Score]]:
         """1.0 or 0.0 for each prediction, each distinct one looked at once; targets are not looked
-        at. Unscored: a pattern that takes too long, a schema that refers to what it does not hold,
-        a number or a nesting beyond what jsonschema can check."""
+        at. Unscored: a check that takes too long, a schema that refers to what it does not hold, a
+        nesting or a size beyond what jsonschema can check."""
         texts = [prediction.strip() for prediction in predictions]
-        scores = score_each(texts, self._schema.score, "a pattern of the schema")
+        scores = score_each(texts, self._schema.score, WHAT)
         return [{"json_schema": score} for score in scores]
 
     @cached_property

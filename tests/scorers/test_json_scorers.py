@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+import time
 from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import jsonschema
@@ -84,7 +88,11 @@ def test_the_path_of_a_schema_that_refers_to_itself_is_cut() -> None:
 def test_what_cannot_be_checked_is_unscored_with_a_reason() -> None:
     cases = [
         ({"$ref": "https://example.org/no.json"}, "1", "example.org/no.json"),
-        ({"multipleOf": 0.1}, "1e400", "too large"),
+        (
+            {"unevaluatedItems": False, "contains": {"const": 1}},
+            json.dumps([1] * 50_000),
+            "too large for unevaluated",
+        ),
         ({"$ref": "#"}, "1", "nested too deeply"),
         # Its draft does not say that such a key is a pattern.
         ({"$schema": DRAFT_4, "patternProperties": {"(": {}}}, '{"a": 1}', "pattern of the"),
@@ -131,7 +139,71 @@ def test_what_cannot_be_checked_is_unscored_with_a_reason() -> None:
 )
 def test_patterns_of_a_schema_are_bounded_in_time(about: Mapping[str, Any], output: str) -> None:
     score = one(JsonSchema(about), output)["json_schema"]
-    assert score == Score.unscored("a pattern of the schema took longer than 1 s")
+    assert score == Score.unscored("the check against the schema took longer than 1 s")
+
+
+def test_branches_that_double_with_every_level_are_bounded_in_time() -> None:
+    inner = {"properties": {"l": {"$ref": "#"}}}
+    branches = [{**inner, "required": ["x"]}, {**inner, "required": ["y"]}, {"type": "null"}]
+    started = time.monotonic()
+    score = one(JsonSchema({"anyOf": branches}), '{"l":' * 25 + "1" + "}" * 25)["json_schema"]
+    assert score == Score.unscored("the check against the schema took longer than 1 s")
+    assert time.monotonic() - started < 10
+
+
+# ---- json_schema: numbers and equality
+
+
+@pytest.mark.parametrize(
+    ("about", "output", "valid"),
+    [
+        ({"multipleOf": 0.01}, "19.99", True),
+        ({"multipleOf": 0.01}, "4.35", True),
+        ({"multipleOf": 0.01}, "-0.015", False),
+        ({"multipleOf": 0.1}, "0.3", True),
+        ({"multipleOf": 0.1}, "0.30000000000000004", False),
+        ({"multipleOf": 7}, "-21.0", True),
+        ({"multipleOf": 7}, "0.0", True),
+        ({"multipleOf": 3}, "0.3", False),
+        ({"multipleOf": 3}, "1" * 90_000 + ".0", True),
+        ({"multipleOf": 3}, "1" * 90_001 + ".0", False),
+        ({"multipleOf": 0.1}, "1e999999999", True),
+        ({"multipleOf": 3}, "1e999999999", False),
+        ({"multipleOf": 0.1}, "1e-999999999", False),
+        ({"multipleOf": 1e-300}, "1e300", True),
+        ({"$schema": "http://json-schema.org/draft-03/schema#", "divisibleBy": 0.1}, "0.3", True),
+        ({"maximum": 9007199254740992}, "9007199254740993.0", False),
+        ({"maximum": 0.1}, "0.1", True),
+        ({"exclusiveMaximum": 0.1}, "0.1", False),
+        ({"exclusiveMinimum": 0.1}, "0.10000000000000000001", True),
+        ({"$schema": DRAFT_4, "minimum": 0.1, "exclusiveMinimum": True}, "0.1", False),
+        ({"maximum": 5}, "1e999999999", False),
+        ({"const": 0.1}, "0.1", True),
+        ({"const": 0.1}, "0.1000000000000000055", False),
+        ({"const": 5}, "1e999999999", False),
+        ({"type": "integer"}, "1e400", True),
+        ({"type": "integer"}, "1e-999999999", False),
+        ({"$schema": DRAFT_4, "type": "integer"}, "1.0", False),
+        ({"uniqueItems": True}, "[1, 1.0]", False),
+        ({"uniqueItems": True}, '[1, true, [1], [true], "1", null, 0, false, {}, []]', True),
+        ({"uniqueItems": True}, '[{"a": 1, "b": [2]}, {"b": [2e0], "a": 1}]', False),
+        ({"uniqueItems": True}, "[1e999999999, 1e-999999999, 1e999999999]", False),
+        # Every two of them cannot be compared within a second.
+        ({"uniqueItems": True}, json.dumps([{"a": i} for i in range(20_000)]), True),
+    ],
+)
+def test_numbers_are_compared_as_written(about: Any, output: str, valid: bool) -> None:
+    assert schema(output, about).value == float(valid)
+
+
+@given(
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**6), max_value=10**6),
+    st.sampled_from([0.01, 0.1, 2.5, 3, 1e-5, 700, 1e20]),
+)
+def test_multiples_are_those_of_fractions(value: Decimal, step: float) -> None:
+    expected = (Fraction(value) / Fraction(repr(step))).denominator == 1
+    # str writes some without a digit before the exponent; JSON has the same form.
+    assert schema(str(value).lower(), {"multipleOf": step}).value == float(expected)
 
 
 def test_a_pattern_that_keeps_hanging_is_given_up() -> None:
@@ -183,6 +255,19 @@ def test_values_are_those_of_jsonschema(value: Any) -> None:
         ({"items": {"pattern": "("}}, "invalid at items/pattern"),
         ({"patternProperties": {"(": {}}}, "invalid at patternProperties"),
         ({"$schema": "https://example.org/draft"}, "unknown draft"),
+        ({"$schema": 3}, r"\$schema: an unknown draft, 3. Write the address"),
+        ({"$schema": ["a"]}, "unknown draft"),
+        ({"properties": {"a": {"minimum": float("nan")}}}, "at properties/a/minimum: nan is no"),
+        ({"enum": [float("inf")]}, "at enum/0: inf is no JSON number"),
+        ({"maximum": 10**4300}, "at maximum: a whole number of more than 4,300 digits"),
+        ({"$id": "http://[::1", "$ref": "x"}, r"\$id 'http://\[::1': Invalid IPv6 URL"),
+        ({"$id": "http://a", "$ref": "//[::1"}, r"\$ref '//\[::1': Invalid IPv6 URL"),
+        ({"$ref": "#/allOf/x", "allOf": [{}]}, r"\$ref '#/allOf/x'"),
+        # Only a reference leads there.
+        ({"$ref": "#/mine", "mine": {"type": "numbr"}}, "invalid at #/mine/type"),
+        ({"$ref": "#/mine", "mine": {"patternProperties": {"(": {}}}}, "invalid at #/mine/patt"),
+        ({"pattern": "(" * 5000 + ")" * 5000}, "nested too deeply"),
+        (functools.reduce(lambda inner, _: {"not": inner}, range(5000), {}), "nested too deeply"),
         ({"const": object()}, "is not JSON"),
         ({"unevaluatedProperties": False, "patternProperties": {"a": {}}}, "additionalProperties"),
         ("{}", "must be an object"),
@@ -191,6 +276,15 @@ def test_values_are_those_of_jsonschema(value: Any) -> None:
 def test_a_schema_that_cannot_be_right_is_refused_at_once(about: Any, message: str) -> None:
     with pytest.raises(SuiteError, match=message):
         JsonSchema(about)
+
+
+def test_properties_may_have_the_names_of_keywords() -> None:
+    named = {"properties": {"unevaluatedProperties": {}, "patternProperties": {"type": "object"}}}
+    assert schema('{"patternProperties": {}}', named).value == 1.0
+    assert schema('{"patternProperties": 1}', named).value == 0.0
+    hidden = {"$ref": "#/mine", "mine": {"patternProperties": {"a": {}}}}
+    with pytest.raises(SuiteError, match="Use additionalProperties"):
+        JsonSchema({**hidden, "unevaluatedProperties": False})
 
 
 def test_the_definition_names_the_schema_and_the_packages() -> None:
