@@ -223,19 +223,32 @@ def _phones(text: str, region: str | None) -> _Spans:
     if region is None and "+" not in text:
         return
     e164 = phonenumbers.PhoneNumberFormat.E164
+    trunk = region and phonenumbers.ndd_prefix_for_region(region, True)
     # Its own bound on tries would leave the end of a long text unread.
     for match in phonenumbers.PhoneNumberMatcher(text, region, max_tries=sys.maxsize):
-        if "+" in match.raw_string or _dialled(text, match.start, match.raw_string):
+        if "+" in match.raw_string or _dialled(text, match.start, match.raw_string, trunk):
             yield match.start, match.end, phonenumbers.format_number(match.number, e164)
 
 
-def _dialled(text: str, start: int, written: str) -> bool:
-    """Whether it is written as a telephone number is and fractions or rows of digits are not."""
-    if "." in written and not re.fullmatch(r"\d+(?:\.\d+){2,}", written):
+_NOT_DIALLED = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])|\d\d?\.\d\d?\.\d{4}\Z|\. | -\d")
+"""A fraction, a date, a sentence that ends in a number, a negative number."""
+_BEFORE = re.compile(r"(?:\d[ .,]|-|ISBN:? ?)\Z")
+_AFTER = re.compile(r"_|[.,]\d| -?\d")
+"""The rest of a row of numbers, or of an identifier."""
+
+
+def _dialled(text: str, start: int, written: str, trunk: str | None) -> bool:
+    """Whether it is written as a telephone number is, and not as pages, years or measures are."""
+    end = start + len(written)
+    if _NOT_DIALLED.search(written) or _AFTER.match(text, end):
         return False
-    if re.search(r"\d[.,]\Z", text[max(0, start - 2) : start]):
+    if _BEFORE.search(text[max(0, start - 6) : start]):
         return False
     groups = re.findall(r"\d+", written)
+    digits = "".join(groups)
+    # Numbers within a town are too short to tell, but mobile ones may go without the trunk 0.
+    if len(digits) < (10 if trunk == "0" and digits[0] != "0" else 7):
+        return False
     return len(groups) <= 6 and sum(len(group) == 1 for group in groups) <= 2
 
 
