@@ -71,14 +71,15 @@ def only(scorer: Scorer, *metrics: str) -> Scorer:
 
 def merged(found: Sequence[Scorer]) -> list[Scorer]:
     """The same metrics, with the pieces of one scorer put together, so that ``rouge1`` and
-    ``rouge_l`` are one pass. A scorer stands where its first piece stood."""
+    ``rouge_l`` are one pass, and a scorer that is there twice once. A scorer stands where its
+    first piece stood."""
     whole = [one.scorer if isinstance(one, _Only) else one for one in found]
     kept: list[Scorer] = []
     done: set[int] = set()
     for i in range(len(found)):
         if i in done:
             continue
-        alike = [i, *(j for j in range(i + 1, len(found)) if _pieces(found, whole, i, j))]
+        alike = [i, *(j for j in range(i + 1, len(found)) if _same(whole[i], whole[j]))]
         done.update(alike)
         pieces = [piece for piece in (found[j] for j in alike) if isinstance(piece, _Only)]
         if len(pieces) < len(alike):
@@ -88,9 +89,17 @@ def merged(found: Sequence[Scorer]) -> list[Scorer]:
     return kept
 
 
-def _pieces(found: Sequence[Scorer], whole: Sequence[Scorer], i: int, j: int) -> bool:
-    cut = isinstance(found[i], _Only) or isinstance(found[j], _Only)
-    return cut and type(whole[i]) is type(whole[j]) and bool(whole[i] == whole[j])
+def _same(one: Scorer, other: Scorer) -> bool:
+    if one is other:
+        return True
+    try:
+        if type(one) is not type(other) or not is_dataclass(one) or one != other:
+            return False
+    except ValueError:
+        # A user's own scorer may hold arrays.
+        return False
+    # To Python, the schemas {"const": 1} and {"const": true} are equal.
+    return fingerprint(one) == fingerprint(other) and one.metrics == other.metrics
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import fields
 from typing import Any
 
@@ -30,3 +31,13 @@ def check(scorer: Any) -> None:
             raise SuiteError(
                 f"{type(scorer).__name__}: {field.name} must be {said}, got {value!r}."
             )
+
+
+def strings(owner: str, key: str, value: Any) -> tuple[str, ...]:
+    """A list of strings, or an iterator over some, as a tuple. Raises SuiteError for anything
+    else: a single string, and a set, whose order differs from one process to the next."""
+    listed = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Set, Mapping))
+    found = tuple(value) if listed else ()
+    if not listed or not all(isinstance(one, str) for one in found):
+        raise SuiteError(f"{owner}: {key} must be a list of strings, got {value!r:.80}.")
+    return found

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.errors import SuiteError
 from harness.scorers import _json
+from harness.scorers._options import strings
 from harness.scorers._targets import BEST, best_of_targets
 from harness.scorers._text import multiset_f1
 from harness.types import Metric, Sample, Score
@@ -30,17 +31,19 @@ class Entities:
     types: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.types, str) or not all(isinstance(t, str) for t in self.types):
-            raise SuiteError(f"Entities: types must be a list of strings, got {self.types!r}.")
-        if len({_normal(t) for t in self.types}) != len(self.types):
-            raise SuiteError(f"Entities: two of the types {list(self.types)} are the same.")
-        object.__setattr__(self, "types", tuple(self.types))
+        types = strings("Entities", "types", self.types)
+        if len({_normal(t) for t in types}) != len(types):
+            raise SuiteError(f"Entities: two of the types {list(types)} are the same.")
+        object.__setattr__(self, "types", types)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
+        # In one order, as it does not matter to the values.
+        known = sorted(_normal(t) for t in self.types)
+        strict = f"; unscored if a target has a type that is none of {known}" if known else ""
         rule = (
             "over the multiset of (text, type), case ignored and runs of white space one space; "
-            f"1 if both sides have none, 0 if the output is not such JSON; {BEST}"
+            f"1 if both sides have none, 0 if the output is not such JSON{strict}; {BEST}"
         )
         version = "harness.entities==1"
         whole = Metric("entity_f1", f"F1 of a sample's entities {rule}", version=version)

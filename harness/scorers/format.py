@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any, ClassVar
 
 from harness.errors import SuiteError
+from harness.scorers._options import strings
 from harness.scorers._patience import SECONDS, score_each
 from harness.scorers._schema import WHAT, Schema
 from harness.types import Metric, Sample, Score
@@ -38,6 +39,8 @@ class Format:
             )
         if self.labels is not None:
             object.__setattr__(self, "labels", _labels(self.labels))
+        if self.regex is not None and not isinstance(self.regex, str):
+            raise SuiteError(f"Format: regex must be a string, got {self.regex!r:.80}.")
         # Compiled at once, so that a mistake shows when the suite is read.
         _ = self._pattern, self._schema
 
@@ -85,21 +88,25 @@ class Format:
 
         try:
             return regex.compile(self.regex)
-        except (regex.error, TypeError) as error:
+        except regex.error as error:
             raise SuiteError(f"Format: the regex {self.regex!r} is invalid: {error}") from error
+        except RecursionError as error:
+            raise SuiteError(
+                f"Format: the regex {self.regex!r:.80} … is nested too deeply. Write it with fewer "
+                "brackets inside each other."
+            ) from error
 
     @cached_property
     def _schema(self) -> Schema | None:
         return None if self.schema is None else Schema(self.schema, "Format")
 
 
-def _labels(labels: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
-        raise SuiteError(f"Format: labels must be a list of strings, got {labels!r}.")
+def _labels(given: Sequence[str]) -> tuple[str, ...]:
+    labels = strings("Format", "labels", given)
     stripped = [label for label in labels if label != label.strip()]
     if not labels or stripped:
         wrong = f"{stripped[0]!r} has white space at its ends" if stripped else "there is none"
         raise SuiteError(
             f"Format: no output can be one of the labels: {wrong}, and outputs are stripped."
         )
-    return tuple(labels)
+    return labels

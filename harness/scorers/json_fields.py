@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.errors import SuiteError
 from harness.scorers import _json
+from harness.scorers._options import strings
 from harness.scorers._targets import BEST, best_of_targets
 from harness.types import Metric, Sample, Score
 
@@ -46,9 +47,7 @@ class JsonFields:
     ignore_case: bool = False
 
     def __post_init__(self) -> None:
-        names = self.fields
-        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-            raise SuiteError(f"JsonFields: fields must be a list of strings, got {names!r}.")
+        names = strings("JsonFields", "fields", self.fields)
         for name in names:
             if not name or name.startswith("/") or re.search("~(?![01])", name):
                 raise SuiteError(
@@ -57,7 +56,7 @@ class JsonFields:
                 )
         if len(set(names)) < len(names):
             raise SuiteError(f"JsonFields: two of the fields {list(names)} are the same.")
-        object.__setattr__(self, "fields", tuple(names))
+        object.__setattr__(self, "fields", names)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -458,6 +458,8 @@ def test_fields_are_those_that_pandas_flattens() -> None:
     ("options", "message"),
     [
         ({"fields": "a"}, "list of strings"),
+        ({"fields": 3}, "list of strings"),
+        ({"fields": {"a": 1}}, "list of strings"),
         ({"fields": ["/a"]}, "without a '/' before it"),
         ({"fields": ["a~b"]}, "'~0' for a '~'"),
         ({"fields": [""]}, "no path"),

@@ -55,6 +55,10 @@ def test_what_is_no_scorer(spec: object, message: str) -> None:
         ({"regex": "(a"}, r"regex '\(a' is invalid"),
         ({"labels": []}, "labels"),
         ({"labels": "yes"}, "list of strings"),
+        ({"labels": 3}, "list of strings"),
+        ({"labels": {"a", "b"}}, "list of strings"),
+        ({"regex": b"a"}, "regex must be a string"),
+        ({"regex": "(" * 5000 + ")" * 5000}, "nested too deeply"),
         ({"labels": ["yes "]}, "white space"),
         ({"schema": {"properties": {"n": {"type": "numbr"}}}}, "properties/n/type"),
         ({"schema": 3}, "must be an object"),
@@ -71,6 +75,23 @@ def test_entities_refuses_types_it_could_not_tell_apart() -> None:
         Entities(types=["PERSON", "Person"])
     with pytest.raises(SuiteError, match="list of strings"):
         Entities(types="PERSON")
+    with pytest.raises(SuiteError, match="list of strings"):
+        Entities(types=None)  # type: ignore[arg-type]
+
+
+def test_the_definition_of_entity_f1_names_the_types_it_is_held_to() -> None:
+    free, held = (Entities(types=types).metrics[0] for types in ((), ["P", "Q"]))
+    assert "none of ['p', 'q']" in held.definition
+    assert "none of" not in free.definition
+    assert Entities(types=["Q", "P"]).metrics[0] == held
+    with pytest.raises(SuiteError, match="'entity_f1' with different definitions"):
+        scorers.check_names([Entities(), Entities(types=["P"])])
+
+
+def test_labels_may_come_from_an_iterator() -> None:
+    made = Format(labels=(label for label in "ab"))  # type: ignore[arg-type]
+    assert made == Format(labels=["a", "b"])
+    assert made.score(["b"], SAMPLES[:1])[0]["format"] == Score(1.0)
 
 
 @dataclass(frozen=True)
@@ -159,7 +180,13 @@ def test_pieces_of_one_scorer_are_put_together() -> None:
     whole = scorers.merged([scorers.resolve("rouge_l"), scorers.resolve("rouge")])
     assert whole == [scorers.Rouge()]
     again = scorers.merged([scorers.F1(), scorers.F1()])
-    assert again == [scorers.F1()] * 2
+    assert again == [scorers.F1()]
+
+
+def test_scorers_that_only_python_takes_for_equal_are_kept_apart() -> None:
+    schemas = [Format(schema={"const": value}) for value in (True, 1)]
+    kept = scorers.merged([scorers.only(one, "format") for one in schemas])
+    assert [one.metrics for one in kept] == [one.metrics for one in schemas]
 
 
 @pytest.mark.parametrize(
