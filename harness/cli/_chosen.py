@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from harness.cli._strict_json import loads
 from harness.errors import SuiteError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ FLAGS = {
 def chosen(names: Sequence[str], flags: Mapping[str, Any], options: Sequence[str]) -> list[Scorer]:
     """The scorers of ``names``, in their order.
 
-    ``flags``: values of ``FLAGS``, None where not given. ``options``: texts ``NAME.KEY=VALUE``,
-    which go before flags. Raises UsageError for a name, a key or a value that cannot be, for an
-    option of a scorer that is not asked for, and for a scorer that needs the model.
+    ``flags``: values of ``FLAGS``, None where not given. ``options``: texts ``NAME.KEY=VALUE``.
+    Raises UsageError for a name, a key or a value that cannot be, for one that is given both ways,
+    for an option of a scorer that is not asked for, and for a scorer that needs the model.
     """
     from harness.scorers import merged, needs_likelihood, resolve
 
@@ -37,6 +37,11 @@ def chosen(names: Sequence[str], flags: Mapping[str, Any], options: Sequence[str
     used: set[str] = set()
     for name in dict.fromkeys([*said, *(taker for key in given for taker in FLAGS[key][1])]):
         own = {key: value for key, value in given.items() if name in FLAGS[key][1]}
+        for key in own.keys() & said.get(name, {}).keys():
+            raise UsageError(
+                f"{FLAGS[key][0]} and --option {name}.{key} are both given. Keep one; with several "
+                "scorers, give each its own --option."
+            )
         named = _named(name, {**own, **said.get(name, {})}, names, strict=name in said)
         made |= named
         used |= own.keys() if named else set()
@@ -127,18 +132,17 @@ def _hint(scorer: str) -> str:
 
 
 def _value(place: str, raw: str, kind: Any) -> Any:
+    why = ""
     try:
-        read = json.loads(raw, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        read = loads(raw)
+    except ValueError as error:
         read = raw
+        # What does not begin like JSON is meant as a string.
+        why = f" ({error})" if raw.lstrip().startswith(("{", "[")) else ""
     for value in (read, raw):
         if _fits(value, kind):
             return tuple(value) if isinstance(value, list) else value
-    raise UsageError(f"--option {place} must be {_worded(kind)}, got '{raw[:80]}'.")
-
-
-def _refuse(token: str) -> None:
-    raise ValueError(f"{token} is not JSON")
+    raise UsageError(f"--option {place} must be {_worded(kind)}, got '{raw[:80]}'{why}.")
 
 
 def _fits(value: Any, kind: Any) -> bool:

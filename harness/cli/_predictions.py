@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli._strict_json import loads
 from harness.errors import DataError
 
 if TYPE_CHECKING:
@@ -94,15 +95,11 @@ def _objects(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             where = f"{file}, line {number}"
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                value = json.loads(text, parse_constant=_refuse) if text.strip() else None
-            except (ValueError, RecursionError) as error:
+                value = loads(text) if text.strip() else None
+            except ValueError as error:
                 raise DataError(f"{where}: not JSON: {error}") from error
             if not text.strip():
                 continue
             if not isinstance(value, dict):
                 raise DataError(f"{where}: a row must be a JSON object.")
             yield where, value
-
-
-def _refuse(token: str) -> None:
-    raise ValueError(f"{token} is not JSON")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli._strict_json import loads
 from harness.errors import DataError, UsageError
 from harness.store.files import write_whole
 
@@ -109,9 +111,9 @@ def command(
 
 def _schema(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8-sig"))
+        return loads(file.read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise DataError(f"{file} is not JSON: {error}") from error
+        raise DataError(f"--schema {file} is no strict JSON: {error}.") from error
 
 
 def _lines(samples: Sequence[Sample], rows: Sequence[Mapping[str, Score]]) -> Iterator[str]:
@@ -131,7 +133,7 @@ def _summary(
         unscored = Counter(s.reason or "" for s in scores if s.value is None)
         remarks = Counter(s.reason for s in scores if s.value is not None and s.reason)
         metrics[metric.name] = {
-            "mean": sum(values) / len(values) if values else None,
+            "mean": _mean(values) if values else None,
             "scored": len(values),
             "unscored": len(scores) - len(values),
             "reasons": dict(unscored.most_common()),
@@ -146,6 +148,14 @@ def _summary(
         "n": len(rows),
         "metrics": metrics,
     }
+
+
+def _mean(values: Sequence[float]) -> float:
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        # The sum is too large for a float, the mean of finite values never is.
+        return math.fsum(value / len(values) for value in values)
 
 
 def _table(summary: Mapping[str, Any]) -> str:

@@ -100,6 +100,9 @@ START = '{"id": "b", "prediction": "x"'
         ('{"id": "b", "prediction": "x", "reference": [1]}', "'reference' must be"),
         ('{"id": "b", "prediction": "x", "refrence": "x"}', "'reference' must be"),
         (GOOD, "the id 'a' is there already"),
+        ('{"id": "b", "id": "c", "prediction": "x", "reference": "x"}', "key 'id' stands twice"),
+        (f'{START}, "reference": "x", "metadata": {{"k": 1, "k": 2}}}}', "key 'k' stands twice"),
+        ("[" * 100_000, "nested too deeply"),
         (f'{START}, "reference": "x", "input": 3}}', "'input' must be"),
         (f'{START}, "reference": "x", "input": null}}', "'input' must be"),
         (
@@ -137,6 +140,15 @@ def test_a_bad_row_is_named_and_nothing_is_written(tmp_path: Path, bad: str, mes
         (["--scorer", "f1", "--label", "a "], "--label goes with --scorer format or choice."),
         (["--scorer", "f1", "--encoder", "./e"], "--encoder goes with --scorer bertscore or"),
         (["--scorer", "format", "--regex", "("], "invalid"),
+        (["--scorer", "format", "--regex", "(" * 5000 + ")" * 5000], "fewer brackets"),
+        (
+            ["--scorer", "format", "--regex", "a.*", "--option", "format.regex=b"],
+            "--regex and --option format.regex are both given",
+        ),
+        (
+            ["--scorer", "choice", "--label", "A", "--option", 'choice.labels=["x", "y"]'],
+            "--label and --option choice.labels are both given",
+        ),
         (["--scorer", "format", "--regex", "a", "--label", "b"], "exactly one of"),
         (["--scorer", "f1", "--out", "no/such/folder/file"], "cannot be written"),
         (["--scorer", "no/such/checks.py:brevity"], "There is no file 'no/such/checks.py'"),
@@ -169,6 +181,8 @@ def test_wrong_use_is_explained(file: Path, arguments: list[str], message: str) 
         ("bertscore", "bertscore.num_layers=2.5", "must be a whole number or null, got '2.5'"),
         ("format", "format.regex=(", "the regex '(' is invalid"),
         ("json_schema", "json_schema.schema={", "must be an object or true or false or null"),
+        ("json_schema", 'json_schema.schema={"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ("json_schema", "json_schema.schema=" + "[" * 5000, "nested too deeply"),
         ("f1", "rouge.stemmer=true", "goes with --scorer rouge (with these options its metrics"),
         ("rouge_l", "rouge.stemmer=true", "its metrics are rouge1_stem, rouge2_stem"),
     ],
@@ -213,11 +227,49 @@ def test_a_flag_is_for_every_scorer_that_takes_it(tmp_path: Path) -> None:
     schema.write_text('{"type": "array"}')
     done = score(file, "--scorer", "format,json_schema", "--schema", schema)
     assert lines(done.stdout) == {"a": {"format": 1.0, "json_schema": 1.0}}
-    # An option for one of them goes before the flag.
     other = ["--option", 'json_schema.schema={"type": "object"}']
     done = score(file, "--scorer", "format,json_schema", "--schema", schema, *other)
-    assert lines(done.stdout) == {"a": {"format": 1.0, "json_schema": 0.0}}
-    assert "1 x type at the top (json_schema)" in done.stderr
+    assert done.returncode == 2
+    assert "--schema and --option json_schema.schema are both given. Keep one" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"$schema": 3}', "invalid at $schema: an unknown draft, 3. Write the address of one"),
+        ('{"$schema": ["a"]}', "invalid at $schema: an unknown draft"),
+        ("[" * 5000, "schema.json is no strict JSON: it is nested too deeply"),
+        ('{"not":' * 800 + "{}" + "}" * 800, "nested too deeply"),
+        ('{"minimum": NaN}', "schema.json is no strict JSON: NaN is not JSON"),
+        ('{"minimum": 1e400}', "invalid at minimum: inf is no JSON number"),
+        ('{"minimum": 3, "minimum": 1}', "schema.json is no strict JSON: the key 'minimum' stands"),
+        ('{"$id": "http://[::1", "$ref": "x"}', "invalid at $id 'http://[::1': Invalid IPv6 URL"),
+    ],
+)
+def test_a_schema_that_cannot_be_right_is_explained(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    file = write(tmp_path, '{"id": "a", "prediction": "1"}')
+    schema = tmp_path / "schema.json"
+    schema.write_text(text)
+    done = score(file, "--scorer", "json_schema", "--schema", schema)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+
+
+def test_the_mean_of_values_whose_sum_overflows(tmp_path: Path) -> None:
+    checks = tmp_path / "checks.py"
+    checks.write_text(
+        "from harness.scorers import scorer\n"
+        "@scorer(definition='A large number.', low=None, high=None)\n"
+        "def large(predictions, samples):\n"
+        "    return [1e308 for _ in predictions]\n"
+    )
+    rows = [{"id": str(i), "prediction": "x", "reference": "x"} for i in range(4)]
+    file = write(tmp_path, *map(json.dumps, rows))
+    done = score(file, "--scorer", f"{checks}:large", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"]["large"]["mean"] == 1e308
 
 
 def test_scorers_see_input_and_metadata(tmp_path: Path) -> None:
