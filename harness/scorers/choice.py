@@ -20,14 +20,22 @@ Unextracted = Literal["unscored", "wrong"]
 class Choice:
     """``choice``: 1 where the label that the prediction names is the target, else 0.
 
-    The label is, in this order, what the whole output is (marks around it left out), what its
-    last declaration says ("the answer is B", "Answer: B", "\\boxed{B}"; English), the only label
-    in it that stands as a whole word. Case does not matter, but a single letter in running text
-    must have its own, unless it is in brackets or begins a list's item ("(b)", "b) Paris"), and so
-    must words such as IT and US: "a cat" names no label A. Of labels one of which is part of the
-    other, the longer counts; hyphens, underscores and spaces between words are the same. Not taken
-    for a label: what follows "not" or is said to be wrong, a part of a word joined by a hyphen or
-    a slash (N/A), and "a", "I" and "no" before a further word (``_labels.py`` has the lists).
+    What a model thinks aloud up to the last ``</think>`` is left out. The label is, in this order,
+    what the whole output is (marks around it left out), what it declares ("the answer is B",
+    "Answer: B", "\\boxed{B}"; English) or has as its last line, the only label that stands in it
+    as a whole word. Case does not matter, but a single letter in running text must have its own,
+    unless it is in brackets or begins a list's item ("(b)", "b) Paris"), and so must words such as
+    IT and US: "a cat" names no label A. Of labels one of which is part of the other, the longer
+    counts; hyphens, underscores and spaces between words are the same.
+
+    In doubt it is none. Not taken for a label: one in a question, or after a word that denies or
+    doubts it in the same clause (not, no, if, whether, unlikely, wrong ...; some words of other
+    languages), one that is said to be wrong, a part of a word joined by a hyphen or a slash (N/A),
+    and "a", "I" and "no" before a further word. A declaration does not count where its clause has
+    a word such as least, second or students either. No label has an output whose declarations
+    differ, that turns to another label after one ("but", "actually") or takes it back ("wait"),
+    that both names and denies the same label, or where a capital A may be the label or the article
+    ("A Vitamin C"). ``_labels.py`` has the lists.
 
     An output that names no label or several is unscored, so that no gate passes on a guess; an
     empty one is 0. Raises SuiteError for labels that cannot be told apart.
@@ -58,10 +66,11 @@ class Choice:
         otherwise = {"unscored": "unscored", "wrong": "0"}[self.unextracted]
         definition = (
             f"1 if the label that the output names is the target, else 0; labels "
-            f"{list(self.labels or ())}; it is the whole output but for marks around it, else what "
-            "the last 'answer is', 'answer:' or '\\boxed{}' says, else the only one that stands "
-            "as a whole word and is not denied; case ignored but for single letters and words such "
-            "as it and us in running text; an output that names none or several is "
+            f"{list(self.labels or ())}; text up to the last '</think>' left out; it is the whole "
+            "output but for marks around it, else what 'answer is', 'answer:' or '\\boxed{}' or a "
+            "last line says, else the only one that stands as a whole word; none that is denied or "
+            "doubted in its clause or taken back; case ignored but for single letters and words "
+            "such as it and us in running text; an output that names none or several is "
             f"{otherwise}, an empty one 0; {BEST}"
         )
         return (Metric("choice", definition, binary=True, version="harness.choice==1"),)

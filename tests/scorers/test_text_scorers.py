@@ -166,13 +166,30 @@ def test_the_whole_output_is_a_label(form: str, label: str) -> None:
         ("<answer>B</answer> A would be wrong.", "B"),
         (r"A or C, so $\boxed{B}$", "B"),
         (r"A or C, so \boxed{\text{b}}", "B"),
-        ("The answer is A. Wait: the answer is B.", "B"),
         ("If the answer is A, C follows; the answer is B", "B"),
         ("The answer is B. The answer isn't A.", "B"),
         ("答案：B", "B"),
+        ("<think>\nSuppose the answer is A. Hmm, that fails.\n</think>\n\n**C**", "C"),
+        ("The answer is A, or is it?</think>Answer: C", "C"),
+        ("Suppose the answer is A. Hmm, that fails.\n\n**C**", "C"),
+        ("A? Vitamin C? Both come to mind.\n\n(B)", "B"),
+        ("Initially I thought the answer is B. But on reflection, C is correct.", "C"),
+        ("The answer is A. A common wrong answer is B.", "A"),
+        ("The best answer is A. The second best answer is B.", "A"),
+        ("The wrong answer is B. So A.", "A"),
+        ("The least likely answer is B. The most likely is A.", "A"),
+        ("The answer is C. Many students think the correct option is A.", "C"),
+        ("Answer: C\n\nAnswer: A would be wrong because", "C"),
+        ("Answer: B is wrong, so C", "C"),
+        ("Since A, C and D are not correct, the correct answer is B.", "B"),
+        ("The answer is B. A and C are wrong.", "B"),
+        ("The answer is B) A cat", "B"),
+        ("It is not A.\nAnswer: B\nAnswer: B", "B"),
+        ("<why>It is not A</why><answer>B</answer>", "B"),
+        ('{"A": false, "answer": "B"}', "B"),
     ],
 )
-def test_the_last_declaration_counts(prediction: str, label: str) -> None:
+def test_what_is_declared_counts(prediction: str, label: str) -> None:
     assert read(prediction, LETTERS) == label
 
 
@@ -183,7 +200,8 @@ def test_the_last_declaration_counts(prediction: str, label: str) -> None:
         ("b) Paris", "B"),
         ("(b) Paris", "B"),
         ("I would say B because of the cat.", "B"),
-        ("A cat sat here, hence B", "B"),
+        ("B. A city in Italy", "B"),
+        ("答案不是B，是C", "C"),
         ("A\nBecause of the cat", "A"),
         ("A is right", "A"),
         ("Option A fits best", "A"),
@@ -214,6 +232,32 @@ def test_else_the_only_label_counts(prediction: str, label: str) -> None:
         "I don't think the answer is B.",
         "It is unclear whether the answer is B.",
         "B is wrong",
+        "Is it B?",
+        "Which of them: A, or perhaps B?",
+        "The wrong one is:\n\nB",
+        "Not B:\nB",
+        "If the sky is blue, it is B.",
+        "Die Antwort ist nicht B.",
+        "Ce n'est pas B.",
+        "La respuesta no es B.",
+        "答案不是B",
+        "Bではない",
+        "The answer is A... wait, actually it's C.",
+        "The answer is A. No, that's wrong.",
+        "Answer: A\n\nWait, I made a mistake. It should be C.",
+        "The answer is A. In the end the answer is not A.",
+        "I take B. It is not B.",
+        "<think>\nThe answer is A",
+        "<think>A</think>",
+        "The answer is A Paris. B is London",
+        "The answer is A over B",
+        "Answer: A Vitamin C",
+        "Answer: A Hepatitis B",
+        "A Vitamin C",
+        "**A** Vitamin C",
+        "A cat sat here, hence B",
+        "I choose A due to vitamin C",
+        "I choose A due to its size",
         "ABCD",
         "E",
         "b\u0301",
@@ -233,14 +277,54 @@ def test_no_label(prediction: str) -> None:
         ("B, A", "A, B"),
         ("The answer is A or B.", "A, B"),
         ("Answer: (C) and (D)", "C, D"),
-        ("The answer is B, or perhaps C: who knows?", "B"),
+        ("The answer is B, or perhaps C", "B, C"),
+        ("The answer is A. Wait: the answer is B.", "A, B"),
+        ("The answer is A. But B fits as well.", "A, B"),
+        ("The answer is A. B is correct.", "A, B"),
+        ("Answer: B\n\nQuestion: Which is a city?\nAnswer: C", "B, C"),
+        ("The answer is A.\n\nB", "A, B"),
+        ("First,\nA\nB", "A, B"),
         ("Answer:\nA. Paris\nB. Rome\nC. Bonn\nD. Oslo", "A, B, C, D"),
         ("(a) Paris (d) Oslo", "A, D"),
     ],
 )
 def test_several_labels(prediction: str, labels: str) -> None:
-    wanted = f"several labels: {labels}" if ", " in labels else labels
-    assert read(prediction, LETTERS) == wanted
+    assert read(prediction, LETTERS) == f"several labels: {labels}"
+
+
+DENIED = {
+    ("true", "false"): [
+        "The statement is not necessarily true.",
+        "This is not entirely true.",
+        "It is no longer true.",
+        "far from true",
+        "This cannot be true.",
+        "I don't think this is true.",
+        "It is not the case that the statement is true.",
+        "I can't determine whether it's true.",
+        "It is hard to tell if that is true.",
+    ],
+    ("spam", "ham"): [
+        "This does not appear to be spam.",
+        "It doesn't look like spam",
+        "Not likely spam.",
+        "unlikely to be spam",
+        "There are no signs of spam.",
+        "Spam or not",
+        "Is it spam? Hard to say.",
+    ],
+    ("positive", "negative"): ["not very positive", "It isn\u2019t all that positive"],
+    ("supported", "refuted"): ["The claim is not fully supported."],
+    ("entailment", "contradiction"): ["no clear contradiction"],
+    ("yes", "no"): ["No it isn't, though some say yes", "Some people say yes"],
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "prediction"), [(labels, text) for labels, texts in DENIED.items() for text in texts]
+)
+def test_what_is_denied_or_in_doubt_is_no_label(labels: tuple[str, ...], prediction: str) -> None:
+    assert read(prediction, labels) == "no label"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +341,14 @@ def test_several_labels(prediction: str, labels: str) -> None:
         ("Urgent care!", ("urgent", "urgent care"), "urgent care"),
         ("He needs urgent care now", ("urgent", "urgent care"), "urgent care"),
         ("It is not very urgent", URGENCY, "no label"),
-        ("urgent or not urgent?", URGENCY, "several labels: urgent, not urgent"),
+        ("urgent or not urgent", URGENCY, "several labels: urgent, not urgent"),
+        ("false or true", ("true", "false"), "several labels: true, false"),
+        ("no or yes", ("yes", "no"), "several labels: yes, no"),
+        ("False. It is not true.", ("true", "false"), "false"),
+        ("That is not true, it's false.", ("true", "false"), "false"),
+        ("Spam, because it isn't personal", ("spam", "ham"), "spam"),
+        ('{"is_spam": false, "label": "ham"}', ("spam", "ham"), "ham"),
+        ("はい、緊急ではない", ("緊急", "緊急ではない"), "緊急ではない"),
         ("It is not urgent", ("urgent", "routine"), "no label"),
         ("Not urgent, so routine", ("urgent", "routine"), "routine"),
         ("low risk", ("risk", "low_risk"), "low_risk"),
@@ -388,6 +479,12 @@ HARD = [
     "a" + long("\u0301\u0316"),
     long("\ud800", "A"),
     long("緊急"),
+    long("A is so "),
+    long("answer is A. But B. "),
+    long("A\n"),
+    long(", the x", "A"),
+    long("?", "A"),
+    long("<think>", "</think>A"),
 ]
 
 
