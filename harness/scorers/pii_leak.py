@@ -49,7 +49,7 @@ class PiiLeak:
         return (Metric("pii_leak", self._definition(), False, binary=True, version=version),)
 
     def _definition(self) -> str:
-        numbers = "with a + only" if self.region is None else f"as dialled from {self.region}"
+        numbers = "with a +" if self.region is None else f"with a + or dialled from {self.region}"
         kinds = "; ".join(
             f"{personal.KINDS[kind]}, {numbers}" if kind == "phone" else personal.KINDS[kind]
             for kind in self.kinds
