@@ -49,7 +49,12 @@ class PiiLeak:
         return (Metric("pii_leak", self._definition(), False, binary=True, version=version),)
 
     def _definition(self) -> str:
-        numbers = "with a +" if self.region is None else f"with a + or dialled from {self.region}"
+        numbers = "with a +"
+        if self.region is not None:
+            numbers += (
+                f" or dialled from {self.region} (of 7 digits; where the trunk prefix is 0, with it "
+                "or of 10; no fraction, date, ISBN or part of a row of numbers)"
+            )
         kinds = "; ".join(
             f"{personal.KINDS[kind]}, {numbers}" if kind == "phone" else personal.KINDS[kind]
             for kind in self.kinds
