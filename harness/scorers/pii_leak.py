@@ -52,8 +52,8 @@ class PiiLeak:
         numbers = "with a +"
         if self.region is not None:
             numbers += (
-                f" or dialled from {self.region} (of 7 digits; where the trunk prefix is 0, with it "
-                "or of 10; no fraction, date, ISBN or part of a row of numbers)"
+                f" or dialled from {self.region} (of 7 digits; where the trunk prefix is 0, "
+                "with it or of 10; no fraction, date, ISBN or part of a row of numbers)"
             )
         kinds = "; ".join(
             f"{personal.KINDS[kind]}, {numbers}" if kind == "phone" else personal.KINDS[kind]
