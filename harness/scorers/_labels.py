@@ -46,7 +46,8 @@ _DENIAL = rf"""
   | (?P<no>
       \b(?:not?|non|none|nothing|nobody|neither|nor|never|hardly|scarcely|barely|rarely|seldom
       |cannot|cant|(?:is|are|was|were|do|does|did|would|could|should|has|have)nt|without|lack\w*
-      |absen(?:t|ce)|far\sfrom|anything\sbut|fail\w*|little|few|too|than|except|unlike|instead\sof
+      |absen(?:t|ce)|far\sfrom|(?:anything|all|every\w*)\s(?:of\sthem\s)?but|opposite|less
+      |fail\w*|little|few|too|than|except|unlike|instead\sof
       |opposed|versus|vs|unlikely|unclear|unsure|uncertain|unable|doubt\w*|impossible|improbable
       |dubious|questionable|exclud\w*|eliminat\w*|reject\w*|rul(?:e|es|ed|ing)\sout|den(?:y|ies|ied)
       |refut\w*|disprov\w*|wrong\w*|incorrect\w*|false\w*|mistak\w*|though|although
@@ -83,14 +84,15 @@ _DENIED_AFTER = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _TAKEN_BACK = re.compile(
-    rf"\b(?:wait|hold on|hmm+|oops|correction|on second thought|on reflection|reconsider\w*"
+    rf"\b(?:wait\b|hold on|hmm+|oops|correction|on second thought|on reflection|reconsider\w*"
     rf"|(?:my|a|made an?) (?:mistake|error)|(?:i|that)(?:[{_APOSTROPHES}](?:m|s)| am| is| was)"
-    rf" (?:wrong|incorrect|mistaken|not right)|scratch that|no,)",
+    rf" (?:wrong|incorrect|mistaken|not right)|scratch that|kidding"
+    r"|(?:actually|but|no),? no|no,)",
     re.IGNORECASE,
 )
 _TURN = re.compile(
     r"\b(?:but|however|actually|perhaps|maybe|possibly|instead|rather|should|though|although"
-    r"|yet|alternatively)\b",
+    r"|yet|alternatively|final\w*|sorry|i mean)\b|\u2192|[-=]>",
     re.IGNORECASE,
 )
 _AFFIRMED = re.compile(
