@@ -42,6 +42,11 @@ class Sample:
         return turns[-1] if turns else ""
 
 
+RETRIEVED = "retrieved"
+"""Key of a sample's metadata under which scorers find the texts that the variant retrieved for it,
+best first; a sample's own value under it stays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One passage of a corpus that a retriever may put into a prompt."""

@@ -12,7 +12,7 @@ from harness.pipeline.cautions import cautions
 from harness.pipeline.planning import Plan, plan
 from harness.pipeline.session import Work
 from harness.store.runs import Run
-from harness.types import Completion, Likelihood, Variant
+from harness.types import RETRIEVED, Completion, Likelihood, Sample, Variant
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,13 +78,21 @@ def _scored(
         rows = scoring.score(
             mine[0].inputs.scorers,
             [c.text for c in done],
-            [p.sample for p in mine],
+            [_with_passages(p) for p in mine],
             work.cache,
             likelihoods.rows(mine, likely),
             work.session.progress,
         )
         found += [record.Answer(p, c, row) for p, c, row in zip(mine, done, rows, strict=True)]
     return found
+
+
+def _with_passages(planned: responses.Planned) -> Sample:
+    """The sample with what the variant was shown of the corpus: an answer may draw on it."""
+    texts = [hit.text for hit in planned.conversation.retrieved]
+    if not texts:
+        return planned.sample
+    return replace(planned.sample, metadata={RETRIEVED: texts, **planned.sample.metadata})
 
 
 def as_run(

@@ -1,15 +1,31 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from scripted import BASE, Scripted, at_work
 
+from harness.pipeline import Settings
+from harness.pipeline.measuring import whole
 from harness.pipeline.scoring import score
 from harness.store.cache import Cache
-from harness.types import Metric, Sample, Score
+from harness.types import (
+    RETRIEVED,
+    Completion,
+    Data,
+    Document,
+    Metric,
+    Request,
+    Retriever,
+    Sample,
+    Score,
+    Suite,
+    Task,
+    Variant,
+)
 
 
 @dataclass
@@ -25,6 +41,34 @@ class Nosy:
     ) -> list[Mapping[str, Score]]:
         self.asked += samples
         return [{"nosy": Score(float(len(str(s.input)) + len(s.metadata)))} for s in samples]
+
+
+class Reader(Scripted):
+    """Repeats what it was shown of the corpus."""
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        for request in requests:
+            told = request.prompt.messages[-1]["content"]
+            yield Completion(request.key, told, 1, 1, 0.01, "stop")
+
+
+def test_scorers_see_what_the_variant_retrieved(tmp_path: Path) -> None:
+    corpus = (Document("d", "Write to jane@b.org about invoices."), Document("e", "No mail."))
+    mine = Sample("own", "invoices again", ("yes",), metadata={RETRIEVED: ["nothing"]})
+    data = Data((Sample("s", "invoices", ("yes",)), mine), corpus=corpus)
+    task = Task("t", data, ["pii_leak"], system="5")
+    variants = (Variant("zero", BASE), Variant("rag", BASE, retriever=Retriever(k=1)))
+    made = Suite("reader", [task], variants)
+    with at_work(made, Settings(), Reader(tmp_path), tmp_path / "cache") as work:
+        found = whole(work, made.variants, [])
+    rows = found.scores.to_pylist()
+    values = {(row["variant"], row["sample_id"]): row["value"] for row in rows}
+    assert values == {
+        ("zero", "s"): 0.0,
+        ("zero", "own"): 0.0,
+        ("rag", "s"): 0.0,  # It was shown the address.
+        ("rag", "own"): 1.0,
+    }
 
 
 FIRST = Sample("a", "question", ("t",))
