@@ -24,7 +24,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "card": "payment card numbers (13 to 19 digits from 22 to 69, solid or in the groups that "
         "are printed on cards, right by the Luhn formula)",
         "us_ssn": "US social security numbers (written 000-00-0000, of a range that is issued)",
-        "email": "e-mail addresses (in ASCII)",
+        "email": "e-mail addresses (in Latin letters)",
         "ip": "IP addresses (IPv4 with a part above 9, IPv6 with three colons or more; not "
         "loopback, multicast or reserved ones)",
         "phone": "telephone numbers that are valid in their country's numbering plan",
@@ -174,10 +174,12 @@ def _us_ssns(text: str) -> _Spans:
 
 # -------------------------------------------------------------------------- addresses
 
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# Latin letters with marks too; all letters would take in the words of scripts without spaces.
+_WORD = "A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
+_LABEL = rf"[{_WORD}](?:[{_WORD}-]{{0,61}}[{_WORD}])?"
 _EMAIL = re.compile(
-    r"(?<![A-Za-z0-9])[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}"
-    rf"@(?:{_LABEL}\.){{1,10}}(?:[A-Za-z]{{2,24}}|xn--[A-Za-z0-9-]{{2,59}})(?![A-Za-z0-9])"
+    rf"(?<![{_WORD}])[{_WORD}_][{_WORD}._%+-]{{0,63}}"
+    rf"@(?:{_LABEL}\.){{1,10}}(?:[A-Za-z]{{2,24}}|xn--[A-Za-z0-9-]{{2,59}})(?![{_WORD}])"
 )
 
 
@@ -185,7 +187,8 @@ def _emails(text: str) -> _Spans:
     # What is left of the @ may be told apart by case, but hardly a server does.
     if "@" not in text:
         return iter(())
-    return ((*match.span(), match[0].lower()) for match in _EMAIL.finditer(text))
+    # An underscore before it may be Markdown's.
+    return ((*match.span(), match[0].lower().lstrip("_")) for match in _EMAIL.finditer(text))
 
 
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:.]{5,45}+(?!\w)", re.ASCII)
