@@ -18,11 +18,7 @@ def batches(
     come first, so that a batch that does not fit shows at once and an estimate of the time left
     errs on the safe side. A request alone over the bound gets a batch of its own.
     """
-    groups: dict[tuple[object, ...], list[Request]] = defaultdict(list)
-    for request in requests:
-        groups[decoding(request)].append(request)
-    for group in groups.values():
-        group.sort(key=lambda r: (-prompt_length(r), r.key))
+    for group in grouped(requests):
         batch: list[Request] = []
         width = 0
         for request in group:
@@ -33,6 +29,15 @@ def batches(
             batch.append(request)
         if batch:
             yield batch
+
+
+def grouped(requests: Sequence[Request]) -> Iterator[list[Request]]:
+    """Requests of one adapter and one decoding setting, longest prompts first."""
+    groups: dict[tuple[object, ...], list[Request]] = defaultdict(list)
+    for request in requests:
+        groups[decoding(request)].append(request)
+    for group in groups.values():
+        yield sorted(group, key=lambda r: (-prompt_length(r), r.key))
 
 
 def decoding(request: Request) -> tuple[object, ...]:

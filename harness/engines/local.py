@@ -11,20 +11,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import models
 from harness.engines import adapters, forcing
-from harness.engines.batching import batches, prompt_length
-from harness.engines.sampling import RowwiseSampler, seed_of
+from harness.engines.batching import batches, grouped, prompt_length
+from harness.engines.sampling import RowwiseSampler, Sampler, seed_of
 from harness.errors import PreflightError, UsageError
 from harness.types import Completion, Forced, Likelihood, Message, Precision, Prompt, Request
+
+if TYPE_CHECKING:
+    from harness.engines.decoding import Decoded
 
 # Rows and padded tokens of one batch. Large batches are the first lever on speed; these fit a
 # small model in 6 GB on CPU, and a batch that does not fit is split when memory runs out.
 BATCH = {"cpu": (64, 24_576), "mps": (64, 24_576), "cuda": (256, 262_144)}
 
-ENGINE = "transformers in process, 1"
+ENGINE = "transformers in process, 2"
 """Raise the number when a change here can change an answer."""
 
 BASE_TOLERANCE = 1e-3
@@ -183,10 +186,49 @@ class LocalEngine:
                 yield Completion(request.key, None, prompt_length(request), 0, 0.0, "error", error)
             else:
                 fitting.append(request)
-        if fitting:
-            _ = self._model  # loaded here, so that no answer's time holds the loading
+        if not fitting:
+            return
+        from harness.engines.decoding import supports
+
+        # The model is loaded here, so that no answer's time holds the loading.
+        if supports(self._model):
+            for group in grouped(fitting):
+                yield from self._decode(group)
+            return
         for batch in batches(fitting, max_rows=self._max_rows, max_tokens=lambda: self._max_tokens):
             yield from self._split_for_memory(batch, self._complete_batch, prompt_length)
+
+    def _decode(self, group: Sequence[Request]) -> Iterator[Completion]:
+        """Requests of one adapter and one decoding setting, longest prompts first."""
+        left = dict(enumerate(group))
+        while left:
+            decoded = self._decoded(left)
+            try:
+                while True:
+                    # Whoever takes an answer may have another adapter put on.
+                    with self._applied(group[0].adapter, group[0].adapter_sha256):
+                        done = next(decoded, None)
+                    if done is None:
+                        break
+                    yield self._answer(left.pop(done.index), done)
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+                self._smaller(next(iter(left.values())), error)
+
+    def _decoded(self, left: Mapping[int, Request]) -> Iterator[Decoded]:
+        from harness.engines import decoding
+
+        first = next(iter(left.values()))
+        found: Iterator[Decoded] = decoding.decode(
+            self._model,
+            [decoding.Prompt(i, r.prompt.tokens or (), _sampler(r)) for i, r in left.items()],
+            max_new_tokens=first.max_new_tokens,
+            ends=self._end_tokens,
+            pad=self.tokenizer.pad_token_id,
+            rows=lambda width: min(self._max_rows, self._max_tokens // width),
+        )
+        return found
 
     def likelihoods(self, requests: Sequence[Forced]) -> Iterator[Likelihood]:
         rows = []
@@ -228,10 +270,7 @@ class LocalEngine:
             if not _out_of_memory(error):
                 raise
             if len(batch) == 1:
-                raise UsageError(
-                    f"Memory ran out on a single prompt of {length(batch[0])} tokens. Use a "
-                    "machine with more memory, a smaller model, or shorter prompts."
-                ) from error
+                raise _too_small(length(batch[0])) from error
             done = None
         if done is not None:
             yield from done
@@ -241,6 +280,15 @@ class LocalEngine:
         half = len(batch) // 2
         yield from self._split_for_memory(batch[:half], work, length)
         yield from self._split_for_memory(batch[half:], work, length)
+
+    def _smaller(self, longest: Request, error: RuntimeError) -> None:
+        """Half as many tokens at a time from now on. Raises UsageError where one row is too many:
+        the smallest batch there is has failed."""
+        width = prompt_length(longest) + longest.max_new_tokens
+        if min(self._max_rows, self._max_tokens // width) <= 1:
+            raise _too_small(prompt_length(longest)) from error
+        self._free()
+        self._max_tokens = min(self._max_tokens, self._max_rows * width) // 2
 
     def _free(self) -> None:
         import torch
@@ -254,9 +302,9 @@ class LocalEngine:
         first = batch[0]
         ids, mask = self._padded(batch)
         options: dict[str, Any] = {}
-        if first.temperature > 0:
-            seeds = [seed_of(r.key, r.seed) for r in batch]
-            options["logits_processor"] = [RowwiseSampler(seeds, first.temperature, first.top_p)]
+        samplers = [sampler for sampler in map(_sampler, batch) if sampler is not None]
+        if samplers:
+            options["logits_processor"] = [RowwiseSampler(samplers)]
         with self._applied(first.adapter, first.adapter_sha256), torch.inference_mode():
             started = time.perf_counter()
             out = self._model.generate(
@@ -282,6 +330,16 @@ class LocalEngine:
             ids[i, width - len(tokens) :] = tokens
             mask[i, width - len(tokens) :] = 1
         return ids.to(self.device), mask.to(self.device)
+
+    def _answer(self, request: Request, decoded: Decoded) -> Completion:
+        return Completion(
+            key=request.key,
+            text=self.tokenizer.decode(decoded.tokens, skip_special_tokens=True),
+            tokens_in=prompt_length(request),
+            tokens_out=len(decoded.tokens) + decoded.ended,
+            latency_s=decoded.seconds,
+            finish_reason="stop" if decoded.ended else "length",
+        )
 
     def _completion(self, request: Request, row: list[int], seconds: float) -> Completion:
         end = next((i for i, token in enumerate(row) if token in self._end_tokens), None)
@@ -310,6 +368,19 @@ class LocalEngine:
             pad_token_id=self.tokenizer.pad_token_id, eos_token_id=sorted(self._end_tokens)
         )
         return model
+
+
+def _sampler(request: Request) -> Sampler | None:
+    if request.temperature <= 0:
+        return None
+    return Sampler(seed_of(request.key, request.seed), request.temperature, request.top_p)
+
+
+def _too_small(tokens: int) -> UsageError:
+    return UsageError(
+        f"Memory ran out on a single prompt of {tokens} tokens. Use a machine with more memory, a "
+        "smaller model, or shorter prompts."
+    )
 
 
 def _out_of_memory(error: RuntimeError) -> bool:

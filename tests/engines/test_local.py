@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("torch", reason="the extra 'local' is not installed")
 
 from harness import sources
-from harness.engines import adapters
+from harness.engines import adapters, decoding
 from harness.engines.local import LocalEngine
 from harness.errors import PreflightError, SourceError, SuiteError, UsageError
 from harness.types import Completion, Message, Request
@@ -225,19 +228,69 @@ def test_a_batch_that_does_not_fit_is_split_and_nothing_is_lost(
     smollm2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_at(smollm2, "fp32")
-    whole = engine._complete_batch
     sizes = []
 
-    def small_memory(batch: list[Request]) -> list[Completion]:
-        sizes.append(len(batch))
-        if len(batch) > 1:
+    def small_memory(_: object, __: object, named: dict[str, Any]) -> None:
+        sizes.append(len(named["input_ids"]))
+        if sizes[-1] > 1:
             # The words of torch's CPU allocator; running out for real would stop the machine.
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return whole(batch)
 
-    monkeypatch.setattr(engine, "_complete_batch", small_memory)
-    assert set(ask(engine, n=2)) == {"0", "1", "2"}
-    assert max(sizes) == 3
+    hook = engine._model.register_forward_pre_hook(small_memory, with_kwargs=True)
+    wanted = ask(engine_at(smollm2, "fp32"), n=4)
+    for supported in (True, False):
+        monkeypatch.setattr(decoding, "supports", lambda model, yes=supported: yes)
+        engine._max_tokens = 10_000
+        found = ask(engine, n=4)
+        assert {k: c.text for k, c in found.items()} == {k: c.text for k, c in wanted.items()}
+        assert max(sizes) == 3
+        sizes.clear()
+    hook.remove()
+
+
+def test_one_row_that_does_not_fit_says_so(smollm2: Path) -> None:
+    engine = engine_at(smollm2, "fp32")
+
+    def no_memory(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    engine._model.register_forward_pre_hook(no_memory)
+    with pytest.raises(UsageError, match="single prompt"):
+        ask(engine)
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 0.9, "top_p": 0.9, "seed": 3}])
+def test_a_model_that_is_left_to_generate_gives_the_same(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch, options: dict[str, float]
+) -> None:
+    mine = ask(engine, n=20, **options)
+    monkeypatch.setattr(decoding, "supports", lambda model: False)
+    theirs = ask(engine, n=20, **options)
+    for key, one in mine.items():
+        other = theirs[key]
+        assert (one.text, one.tokens_out, one.finish_reason) == (
+            other.text,
+            other.tokens_out,
+            other.finish_reason,
+        )
+
+
+def test_answers_taken_in_turns_are_each_adapters_own(engine: LocalEngine, adapter: Path) -> None:
+    prompts = engine.prompts([talk(q) for q in QUESTIONS])
+
+    def asked(folder: str | None) -> Iterator[Completion]:
+        requests = [Request(str(i), p, folder, max_new_tokens=30) for i, p in enumerate(prompts)]
+        return engine.complete(requests)
+
+    folders = (None, str(adapter))
+    apart = [{c.key: c.text for c in asked(folder)} for folder in folders]
+    turns: list[dict[str, str | None]] = [{}, {}]
+    for both in itertools.zip_longest(*map(asked, folders)):
+        for side, one in zip(turns, both, strict=True):
+            if one is not None:
+                side[one.key] = one.text
+    assert turns == apart
+    assert apart[0] != apart[1]
 
 
 def test_weights_that_are_quantised_already_are_refused(smollm2: Path, tmp_path: Path) -> None:
