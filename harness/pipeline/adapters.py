@@ -64,8 +64,10 @@ def ready(
     recipe = adapter.recipe
     examples = training_examples(variant, recipe, inputs, prompter, engine)
     identity = dict(engine.identity)
-    # The precision that an adapter is evaluated at is not what made it; the recipe's is.
-    identity.pop("precision")
+    # The precision that an adapter is evaluated at is not what made it; the recipe's is. Nor is
+    # the way in which answers are decoded.
+    for key in ("precision", "engine"):
+        identity.pop(key, None)
     # The card binds the adapter to these words, also to those that no training row shows.
     identity["prompts"] = fingerprints.of(_taught(variant, inputs))
     name = adapter_fingerprint(recipe, examples, identity=identity)
