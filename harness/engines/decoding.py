@@ -24,7 +24,7 @@ copies the cache."""
 LEAVE = 0.75
 """Share of live rows below which the ended ones are taken out, where no other can join."""
 ROOM = 64
-"""Tokens for which the cache has room beyond those it holds."""
+"""Tokens for which the cache has room beyond those it holds; never more than an answer may have."""
 
 Choose = Callable[[Any], int]
 """From the logits (vocabulary,) of one row to its next token."""
@@ -94,7 +94,7 @@ def decode(
     pad: int,
     rows: Callable[[int], int],
 ) -> Iterator[Decoded]:
-    """The answers, in the order in which they end.
+    """The answers, in the order in which they end; ``prompts`` with the longest first.
 
     ``rows(width)`` is how many rows of so many tokens (prompt and answer) may be together.
     """
@@ -143,7 +143,7 @@ class _Batch:
             ids[i, width - len(prompt.tokens) :] = torch.tensor(prompt.tokens, dtype=torch.long)
             mask[i, width - len(prompt.tokens) :] = 1
         ids, mask = ids.to(self._device), mask.to(self._device)
-        cache = _cache(self._model)
+        cache = _cache(self._model, min(ROOM, self._most))
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         logits = self._forward(ids, mask, positions, cache)
         new = [_Live(prompt) for prompt in prompts]
@@ -232,13 +232,17 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
     values: Any
     _held: Any = None
 
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
     def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         used, new = self.get_seq_length(), key_states.shape[-2]
         if self._held is None or used + new > self._held[0].shape[-2]:
             self._held = [
-                _roomy(old, fresh, used, new)
+                _roomy(old, fresh, used, new + self._room)
                 for old, fresh in ((self.keys, key_states), (self.values, value_states))
             ]
         for held, fresh in zip(self._held, (key_states, value_states), strict=True):
@@ -255,17 +259,17 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
         self.keys, self.values = keys, values
 
 
-def _roomy(old: Any, fresh: Any, used: int, new: int) -> Any:
-    shape = (*fresh.shape[:-2], used + new + ROOM, fresh.shape[-1])
+def _roomy(old: Any, fresh: Any, used: int, more: int) -> Any:
+    shape = (*fresh.shape[:-2], used + more, fresh.shape[-1])
     held = fresh.new_empty(shape)
     if used:
         held[..., :used, :] = old
     return held
 
 
-def _cache(model: Any) -> Any:
+def _cache(model: Any, room: int) -> Any:
     cache = DynamicCache(config=model.config.get_text_config(decoder=True))
-    cache.layers = [_Layer() for _ in cache.layers]
+    cache.layers = [_Layer(room) for _ in cache.layers]
     return cache
 
 
