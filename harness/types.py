@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypedDict
 
 
@@ -329,6 +330,16 @@ class Engine(Protocol):
         ...
 
     @property
+    def device(self) -> str:
+        """Where the weights are: ``cpu``, ``cuda``, ``mps``, or ``server``."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """With the base's weights, config and tokenizer; None where a server has them."""
+        ...
+
+    @property
     def context_length(self) -> int: ...
 
     def prompts(self, conversations: Sequence[Sequence[Message]]) -> list[Prompt]:
@@ -347,6 +358,10 @@ class Engine(Protocol):
 
     def likelihoods(self, requests: Sequence[Forced]) -> Iterator[Likelihood]:
         """Likelihoods as they become ready, in any order; exactly one for each request."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the model; the next completion would load it again."""
         ...
 
 

@@ -13,8 +13,7 @@ from typing import Any
 from harness import fingerprints, sources
 from harness.data.prompts import completion
 from harness.engines.adapters import CARD, adapter_sha256, read_card
-from harness.engines.local import LocalEngine
-from harness.errors import PreflightError
+from harness.errors import PreflightError, SuiteError
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.progress import Progress
 from harness.pipeline.prompting import Prompter
@@ -22,7 +21,7 @@ from harness.sources.folders import locked
 from harness.store import ledger
 from harness.training.qlora import adapter_fingerprint, train
 from harness.training.rows import Example
-from harness.types import LoraRecipe, Sample, Variant
+from harness.types import Engine, LoraRecipe, Sample, Variant
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def ready(
     variant: Variant,
     inputs: Sequence[Inputs],
     prompter: Prompter,
-    engine: LocalEngine,
+    engine: Engine,
     *,
     progress: Progress,
     spent: Path,
@@ -133,11 +132,17 @@ def _train(
     recipe: LoraRecipe,
     examples: Sequence[Example],
     inputs: Sequence[Inputs],
-    engine: LocalEngine,
+    engine: Engine,
     identity: dict[str, str],
     folder: Path,
     progress: Progress,
 ) -> None:
+    base = engine.folder
+    if base is None:
+        raise SuiteError(
+            f"Variant '{variant.name}' has an adapter to train, and its model is on a server. "
+            "Train it on a local base, and name here what the server calls it."
+        )
     progress.stage(f"training {variant.name} on {len(examples)} rows")
     last = 0
 
@@ -151,7 +156,7 @@ def _train(
     train(
         recipe,
         examples,
-        base=engine.folder,
+        base=base,
         identity=identity,
         out=folder,
         prompts_sha256=_taught(variant, inputs),
@@ -165,7 +170,7 @@ def training_examples(
     recipe: LoraRecipe,
     inputs: Sequence[Inputs],
     prompter: Prompter,
-    engine: LocalEngine,
+    engine: Engine,
 ) -> list[Example]:
     """Training rows of all tasks: prompts built and rendered by the code that evaluation uses."""
     examples = []

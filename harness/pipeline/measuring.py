@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import fingerprints
-from harness.pipeline import likelihoods, probe, record, responses, scoring
+from harness.pipeline import engines, likelihoods, probe, record, responses, scoring
 from harness.pipeline.cautions import cautions
 from harness.pipeline.planning import Plan, plan
 from harness.pipeline.session import Work
@@ -46,8 +46,8 @@ def answers(
     session = work.session
     completions: dict[str, Completion] = {}
     likely: dict[tuple[str, str], Likelihood] = {}
-    for (model, precision), engine in session.engines.items():
-        mine = [p for p in planned if (p.variant.model, p.variant.precision) == (model, precision)]
+    for place, engine in session.engines.items():
+        mine = [p for p in planned if engines.place(p.variant) == place]
         if not mine:
             continue
         with session.timed("answers"):

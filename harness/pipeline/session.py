@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import sources
-from harness.engines.local import LocalEngine
+from harness.pipeline import engines
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.progress import Progress, Silent
 from harness.pipeline.prompting import Prompter
 from harness.pipeline.wiring import Encoders
 from harness.store import ledger
 from harness.store.cache import Cache
-from harness.types import Suite, Variant
+from harness.types import Engine, Suite, Variant
 
 EVALUATION = ("proof", "answers", "likelihoods", "probe", "scoring")
 """Steps whose seconds an evaluation costs."""
@@ -54,7 +54,7 @@ class Session:
     progress: Progress
     prompter: Prompter
     encoders: Encoders
-    engines: dict[tuple[str, str], LocalEngine] = field(default_factory=dict)
+    engines: dict[engines.Place, Engine] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -88,19 +88,13 @@ class Session:
             if finished or seconds:
                 ledger.append(self.spent, "evaluation", seconds, finished=finished)
 
-    def engine(self, variant: Variant) -> LocalEngine:
-        """One engine for each (model, precision): the base is loaded once for all variants."""
-        key = (variant.model, variant.precision)
-        if key not in self.engines:
+    def engine(self, variant: Variant) -> Engine:
+        """One engine for each place: the base is loaded once for all variants that share it."""
+        place = engines.place(variant)
+        if place not in self.engines:
             with self.timed("models"):
-                folder = sources.model_folder(variant.model, progress=self.progress.say)
-                self.engines[key] = LocalEngine(
-                    folder,
-                    variant.precision,
-                    weights_sha256=sources.weights_sha256(folder),
-                    device=self.settings.device,
-                )
-        return self.engines[key]
+                self.engines[place] = engines.begin(variant, self)
+        return self.engines[place]
 
     def close(self) -> None:
         """Let go of every base."""
