@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from harness import sources
 from harness.engines.local import LocalEngine
+from harness.engines.ray_cluster import require_ray
+from harness.engines.ray_engine import RayEngine
 from harness.types import Engine, Variant
 
 if TYPE_CHECKING:
@@ -23,9 +25,24 @@ def place(variant: Variant) -> Place:
 def begin(variant: Variant, session: Session) -> Engine:
     """The engine of the variant's place; weights are fetched now, and loaded when first needed."""
     folder = sources.model_folder(variant.model, progress=session.progress.say)
-    return LocalEngine(
-        folder,
-        variant.precision,
-        weights_sha256=sources.weights_sha256(folder),
-        device=session.settings.device,
-    )
+    weights, settings = sources.weights_sha256(folder), session.settings
+    if settings.executor == "ray":
+        others = (e for e in session.engines.values() if isinstance(e, RayEngine))
+        return RayEngine(
+            variant.model,
+            folder,
+            variant.precision,
+            weights_sha256=weights,
+            device=settings.device,
+            workers=settings.workers,
+            bases=len({place(v) for v in session.suite.variants}),
+            like=next(others, None),
+            say=session.progress.say,
+        )
+    return LocalEngine(folder, variant.precision, weights_sha256=weights, device=settings.device)
+
+
+def check(executor: str) -> None:
+    """Raise MissingExtra where the executor's package is not installed."""
+    if executor == "ray":
+        require_ray()

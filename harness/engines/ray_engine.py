@@ -1,0 +1,155 @@
+"""Completions by workers of a Ray cluster, each with a ``LocalEngine`` of its own.
+
+This process renders prompts and knows what the engine is; it loads no weights. Whatever stands
+above (cache, resumption, stopping early) sees one more ``types.Engine``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.engines import batching, room, sharding
+from harness.engines.adapters import adapter_sha256
+from harness.engines.local import BATCH, LocalEngine
+from harness.engines.ray_cluster import Cluster, Device
+from harness.engines.ray_pool import Pool
+from harness.engines.ray_worker import Proving, Spec
+from harness.types import Completion, Forced, Likelihood, Message, Precision, Prompt, Request
+
+
+class RayEngine:
+    """``types.Engine`` over the base in ``folder``, which ``reference`` names on any machine.
+
+    ``like``: another engine of the same run, whose workers this one shares. ``bases``: how many
+    engines there will be, as each worker has to hold them all.
+    """
+
+    def __init__(
+        self,
+        reference: str,
+        folder: Path,
+        precision: Precision,
+        *,
+        weights_sha256: str,
+        device: str = "auto",
+        workers: int | None = None,
+        bases: int = 1,
+        like: RayEngine | None = None,
+        say: Callable[[str], None] = lambda text: None,
+        max_rows: int | None = None,
+        max_tokens: int | None = None,
+    ) -> None:
+        self.folder = folder
+        self._cluster: Cluster = like._cluster if like else Cluster()
+        self._on: Device = like._on if like else self._cluster.device(device)
+        # It only tokenises, wherever the workers compute.
+        self._front = LocalEngine(folder, precision, weights_sha256=weights_sha256, device="cpu")
+        self._tokens = max_tokens or BATCH[self._on.kind][1]
+        self._workers, self._bases = workers, bases
+        self.pool: Pool = like.pool if like else Pool(self._cluster, self._layout, say)
+        self._spec = Spec(
+            reference,
+            folder.absolute(),
+            weights_sha256,
+            precision,
+            self._on.kind,
+            tuple(self.identity.items()),
+            max_rows,
+            max_tokens,
+        )
+        self.pool.join(self)
+
+    @cached_property
+    def identity(self) -> Mapping[str, str]:
+        """That of the engines in the workers: an answer does not tell which process gave it."""
+        return {**self._front.identity, "device": self._on.name}
+
+    @property
+    def device(self) -> str:
+        return self._on.kind
+
+    @property
+    def context_length(self) -> int:
+        return self._front.context_length
+
+    def prompts(self, conversations: Sequence[Sequence[Message]]) -> list[Prompt]:
+        return self._front.prompts(conversations)
+
+    def prove(self, adapter: str) -> Mapping[str, Any]:
+        sha256 = adapter_sha256(Path(adapter))
+        shard = sharding.Shard({adapter: Proving(adapter, sha256)})
+        (proof,) = self._run("prove", [shard], {sha256: adapter})
+        evidence: Mapping[str, Any] = proof.evidence
+        return evidence
+
+    def complete(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        if requests:
+            shards = sharding.cut(
+                requests, self._most(len(requests)), group=batching.decoding, cost=_cost
+            )
+            yield from self._run("complete", shards, _adapters(requests))
+
+    def likelihoods(self, requests: Sequence[Forced]) -> Iterator[Likelihood]:
+        if requests:
+            shards = sharding.cut(
+                requests, self._most(len(requests)), group=_forced_group, cost=_forced_cost
+            )
+            yield from self._run("likelihoods", shards, _adapters(requests))
+
+    def close(self) -> None:
+        """The workers let go of the model, and end with the last engine that used them."""
+        self.pool.forget(self._spec)
+        self.pool.leave(self)
+
+    def _most(self, requests: int) -> int:
+        return min(self.pool.most, requests)
+
+    def _run(
+        self, method: str, shards: Sequence[sharding.Shard[Any]], adapters: Mapping[str, str]
+    ) -> Iterator[Any]:
+        # Again where the engine was closed: what is asked next starts workers anew.
+        self.pool.join(self)
+        yield from self.pool.run(method, self._spec, shards, adapters)
+
+    def _layout(self) -> room.Layout:
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(str(self.folder), trust_remote_code=False)
+        need = self._bases * room.worker_bytes(
+            room.parameters(self.folder),
+            _cached(config.get_text_config()),
+            self._tokens,
+            self._front.precision,
+        )
+        machines = self._cluster.machines()
+        if self._on.kind == "cuda":
+            return room.on_gpus(machines, need, self._on.memory, self._workers)
+        return room.on_cpus(machines, need, self._workers)
+
+
+def _adapters(requests: Sequence[Request | Forced]) -> dict[str, str]:
+    """Hash to folder."""
+    return {r.adapter_sha256: r.adapter for r in requests if r.adapter and r.adapter_sha256}
+
+
+def _cost(request: Request) -> int:
+    # A token that is written takes a pass of its own, one that is read shares it with the others.
+    return batching.prompt_length(request) + 8 * request.max_new_tokens
+
+
+def _forced_group(request: Forced) -> tuple[object, ...]:
+    return request.adapter, request.adapter_sha256
+
+
+def _forced_cost(request: Forced) -> int:
+    return len(request.prompt.tokens or ()) + len(request.target) // 4
+
+
+def _cached(config: Any) -> int:
+    """Numbers that one token adds to the key-value cache."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width)
