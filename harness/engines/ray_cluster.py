@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +23,10 @@ def require_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # A worker without a GPU must not see one; Ray will do this by itself in times to come.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if not address():
+    if not address() and "ray" not in sys.modules:
         # Ray listens on every network interface, and whoever reaches it can run code. What it
-        # starts for this run alone has a password that nobody else knows.
+        # starts for this run alone has a password that nobody else knows. It reads the variables
+        # on import; where that has been, it stands by its own settings.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:

@@ -75,14 +75,15 @@ class Worker:
     def complete(
         self, spec: Spec, requests: Sequence[Request], files: Files
     ) -> Iterator[Completion]:
-        engine = self._engine(spec)
-        yield from engine.complete([self._here(r, files) for r in requests])
+        # Not `yield from`: Ray sends values into this generator, which a list's iterator refuses.
+        for answer in self._engine(spec).complete([self._here(r, files) for r in requests]):  # noqa: UP028
+            yield answer
 
     def likelihoods(
         self, spec: Spec, requests: Sequence[Forced], files: Files
     ) -> Iterator[Likelihood]:
-        engine = self._engine(spec)
-        yield from engine.likelihoods([self._here(r, files) for r in requests])
+        for answer in self._engine(spec).likelihoods([self._here(r, files) for r in requests]):  # noqa: UP028
+            yield answer
 
     def prove(self, spec: Spec, requests: Sequence[Proving], files: Files) -> Iterator[Proof]:
         engine = self._engine(spec)

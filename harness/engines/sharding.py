@@ -61,7 +61,7 @@ def cut(
     for mine in groups.values():
         ordered = sorted(mine, key=lambda r: (-cost(r), r.key))
         found += _cut(ordered, ceil(len(ordered) / rows), cost)
-    return sorted(found, key=lambda shard: -shard.cost)
+    return sorted(found, key=lambda shard: (-shard.cost, next(iter(shard.left))))
 
 
 def _cut(ordered: Sequence[T], pieces: int, cost: Callable[[T], int]) -> list[Shard[T]]:
