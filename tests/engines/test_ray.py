@@ -96,6 +96,34 @@ def requests(engine: Any, n: int = 12, adapter: Path | None = None) -> list[Requ
     ]
 
 
+def test_a_cluster_is_joined_and_its_workers_are_sent_the_adapter(
+    smollm2: Path, lora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes of Ray's own for tests: a head that computes nothing, and one with a core."""
+    from ray.cluster_utils import Cluster
+
+    adapter = tmp_path / "adapter"
+    shutil.copytree(lora, adapter)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    nodes = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
+    try:
+        nodes.add_node(num_cpus=1)
+        monkeypatch.setenv("RAY_ADDRESS", nodes.address)
+        weights = sources.weights_sha256(smollm2)
+        made = RayEngine(str(smollm2), smollm2, "fp32", weights_sha256=weights)
+        assert made.device == "cpu", "what the cluster has, not this machine"
+        asked = requests(made, 2, adapter)
+        first = {c.key: c.text for c in made.complete(asked)}
+        shutil.rmtree(adapter)
+        assert {c.key: c.text for c in made.complete(asked)} == first
+        made.close()
+        assert not ray.is_initialized()
+    finally:
+        nodes.shutdown()
+
+
 def test_it_says_of_itself_what_the_local_one_does(engine: RayEngine, local: LocalEngine) -> None:
     assert engine.identity == local.identity, "one cache serves both"
     assert engine.context_length == local.context_length
