@@ -92,10 +92,10 @@ def device_name(device: str) -> str:
     return str(torch.cuda.get_device_name(device)) if device.startswith("cuda") else device
 
 
-def compute_dtype(precision: Precision, device: str) -> Any:
-    """The torch dtype that activations have at ``precision``."""
+def compute_dtype(precision: Precision, device: str, *, deterministic: bool = False) -> Any:
+    """The torch dtype that activations have at ``precision``; fp32 in deterministic mode."""
     torch = require_torch()
-    if precision == "fp32":
+    if precision == "fp32" or deterministic:
         return torch.float32
     if precision == "fp16":
         return torch.float16
@@ -107,13 +107,16 @@ def compute_dtype(precision: Precision, device: str) -> Any:
     return torch.bfloat16
 
 
-def load_base(folder: Path, precision: Precision, device: str) -> Any:
+def load_base(
+    folder: Path, precision: Precision, device: str, *, deterministic: bool = False
+) -> Any:
     """A causal language model in evaluation mode. ``nf4``: 4-bit NormalFloat with double
-    quantisation (Dettmers et al. 2023, QLoRA, section 3), by bitsandbytes."""
+    quantisation (Dettmers et al. 2023, QLoRA, section 3), by bitsandbytes. ``deterministic``:
+    arithmetic in fp32, whatever the weights are stored at."""
     require_torch()
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    dtype = compute_dtype(precision, device)
+    dtype = compute_dtype(precision, device, deterministic=deterministic)
     _refuse_quantised(folder)
     options: dict[str, Any] = {
         "dtype": dtype,

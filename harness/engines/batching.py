@@ -40,6 +40,13 @@ def grouped(requests: Sequence[Request]) -> Iterator[list[Request]]:
         yield sorted(group, key=lambda r: (-prompt_length(r), r.key))
 
 
+def in_order(requests: Sequence[Request]) -> list[Request]:
+    """Adapter by adapter, the bare base first, each with the longest prompts first."""
+    return sorted(
+        requests, key=lambda r: (r.adapter is not None, r.adapter or "", -prompt_length(r), r.key)
+    )
+
+
 def decoding(request: Request) -> tuple[object, ...]:
     """What the rows of one batch share."""
     return (

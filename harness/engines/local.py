@@ -6,32 +6,26 @@ off. Nothing is loaded until a completion is really needed, so a fully cached ru
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import models
-from harness.engines import adapters, forcing
-from harness.engines.batching import batches, grouped, prompt_length
-from harness.engines.sampling import RowwiseSampler, Sampler, seed_of
+from harness.engines import adapters, budget, forcing, generating
+from harness.engines.batching import batches, in_order, prompt_length
+from harness.engines.sampling import Sampler, seed_of
+from harness.engines.threads import Threads
+from harness.engines.worn import Worn
 from harness.errors import PreflightError, UsageError
 from harness.types import Completion, Forced, Likelihood, Message, Precision, Prompt, Request
 
 if TYPE_CHECKING:
-    from harness.engines.decoding import Decoded
+    from harness.engines.rows import Decoded
 
-# Rows and padded tokens of one batch. Large batches are the first lever on speed; these fit a
-# small model in 6 GB on CPU, and a batch that does not fit is split when memory runs out.
-BATCH = {"cpu": (64, 24_576), "mps": (64, 24_576), "cuda": (256, 262_144)}
-
-ENGINE = "transformers in process, 2"
+ENGINE = "transformers in process, 3"
 """Raise the number when a change here can change an answer."""
-
-BASE_TOLERANCE = 1e-3
-"""Relative; the bare base is bit-equal on CPU, and GPUs may choose another kernel."""
 
 PROBE = "Name one thing that this adapter was trained to change."
 
@@ -41,7 +35,12 @@ R = TypeVar("R")
 
 
 class LocalEngine:
-    """``types.Engine`` over a folder with safetensors, config and tokenizer."""
+    """``types.Engine`` over a folder with safetensors, config and tokenizer.
+
+    ``deterministic``: arithmetic in fp32, and answers that do not depend on which rows share a
+    batch, on threads or on what was cached: a row whose two best tokens are close is decided by a
+    pass of its own, sampled answers and likelihoods are made one at a time.
+    """
 
     def __init__(
         self,
@@ -50,18 +49,18 @@ class LocalEngine:
         *,
         weights_sha256: str,
         device: str = "auto",
+        deterministic: bool = False,
         max_rows: int | None = None,
         max_tokens: int | None = None,
     ) -> None:
         self.folder = folder
         self.precision = precision
+        self.deterministic = deterministic
         self.device = models.pick_device(device)
         self.tokenizer = models.load_tokenizer(folder)
         self._weights_sha256 = weights_sha256
-        rows, tokens = BATCH[self.device.partition(":")[0]]
-        self._max_rows, self._max_tokens = max_rows or rows, max_tokens or tokens
-        self._attached: dict[str, tuple[str, str]] = {}
-        """Folder to (name in PEFT, hash) of the adapters that are on the model."""
+        self._max_rows = max_rows or budget.ROWS[self.device.partition(":")[0]]
+        self._said_tokens = max_tokens
 
     # ---- what it is
 
@@ -71,6 +70,7 @@ class LocalEngine:
             "engine": ENGINE,
             "weights_sha256": self._weights_sha256,
             "precision": self.precision,
+            **({"deterministic": "fp32, batch-invariant"} if self.deterministic else {}),
             "template_sha256": models.template_sha256(self.tokenizer),
             "tokenizer_sha256": models.tokenizer_sha256(self.folder),
             "end_tokens": ",".join(map(str, sorted(self._end_tokens))),
@@ -103,7 +103,8 @@ class LocalEngine:
             weights=self._weights_sha256,
             template=self.identity["template_sha256"],
         )
-        on, off = self._probe_logits(adapter), self._probe_logits(None)
+        name = self._worn.name(adapter)
+        on, off = self._worn.logits([name]), self._worn.logits([None])
         change = float((on - off).abs().max())
         if not change > 0:
             raise PreflightError(
@@ -111,7 +112,7 @@ class LocalEngine:
                 "with and without it. It was not trained, or it does not belong to this base."
             )
         return {
-            "adapter_sha256": self._attached[adapter][1],
+            "adapter_sha256": self._worn.sha256(adapter),
             "base_sha256": self._weights_sha256,
             "template_sha256": self.identity["template_sha256"],
             "precision": self.precision,
@@ -120,60 +121,12 @@ class LocalEngine:
             **card,
         }
 
-    def _applied(
-        self, adapter: str | None, sha256: str | None = None
-    ) -> AbstractContextManager[Any]:
-        """Context in which the model runs with this adapter (of that hash), or bare."""
-        if adapter is None:
-            bare: AbstractContextManager[Any] = (
-                self._model.disable_adapter() if self._attached else nullcontext()
-            )
-            return bare
-        if adapter not in self._attached:
-            self._attach(adapter)
-        name, attached = self._attached[adapter]
-        if sha256 not in (None, attached):
-            raise PreflightError(
-                f"The adapter in {adapter} changed while the run was under way. Run again, and "
-                "leave the folder alone meanwhile."
-            )
-        self._model.set_adapter(name)
-        return nullcontext()
-
-    def _attach(self, adapter: str) -> None:
-        folder = Path(adapter)
-        before = adapters.adapter_sha256(folder)
-        bare = self._probe_logits(None)
-        name = f"adapter_{len(self._attached)}"
-        # Replaces the cached property: the first adapter wraps the base.
-        self.__dict__["_model"] = adapters.attach(self._model, folder, name)
-        self._attached[adapter] = (name, before)
-        if adapters.adapter_sha256(folder) != before:
-            raise PreflightError(f"The adapter in {folder} changed while it was loaded. Run again.")
-        moved = float((bare - self._probe_logits(None)).abs().max())
-        if not moved <= BASE_TOLERANCE * float(bare.abs().max()):
-            raise PreflightError(
-                f"Loading the adapter in {folder} changed the base itself, so the variants without "
-                "an adapter would not be the base any more. Adapters with a trained bias or an "
-                "initialisation that rewrites the base (PiSSA, OLoRA) must be converted to plain "
-                "LoRA first."
-            )
-
-    def _probe_logits(self, adapter: str | None) -> Any:
-        """Logits (1, 1, vocabulary) of the token after a fixed prompt."""
-        import torch
-
-        prompt = self.prompts([[{"role": "user", "content": PROBE}]])[0]
-        ids = torch.tensor([prompt.tokens], device=self.device)
-        with self._applied(adapter), torch.inference_mode():
-            return self._model(input_ids=ids, logits_to_keep=1).logits.float()
-
     def close(self) -> None:
         """Let go of the model; the next completion would load it again."""
         import gc
 
-        self.__dict__.pop("_model", None)
-        self._attached.clear()
+        self.__dict__.pop("_worn", None)
+        self.__dict__.pop("_max_tokens", None)
         gc.collect()
 
     # ---- completions
@@ -191,44 +144,85 @@ class LocalEngine:
         from harness.engines.decoding import supports
 
         # The model is loaded here, so that no answer's time holds the loading.
-        if supports(self._model):
-            for group in grouped(fitting):
-                yield from self._decode(group)
+        if not supports(self._model):
+            yield from self._generated(fitting)
             return
-        for batch in batches(fitting, max_rows=self._max_rows, max_tokens=lambda: self._max_tokens):
-            yield from self._split_for_memory(batch, self._complete_batch, prompt_length)
+        drawn = [r for r in fitting if self.deterministic and r.temperature > 0]
+        yield from self._decode([r for r in fitting if r not in drawn] if drawn else fitting)
+        # Noise turns the smallest difference into another token: only alone is always the same.
+        with self._one_thread():
+            yield from self._decode(drawn, alone=True)
 
-    def _decode(self, group: Sequence[Request]) -> Iterator[Completion]:
-        """Requests of one adapter and one decoding setting, longest prompts first."""
-        left = dict(enumerate(group))
+    def _generated(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        """By transformers' own ``generate``, batch by batch."""
+        rows = 1 if self.deterministic else self._max_rows
+        for batch in batches(requests, max_rows=rows, max_tokens=lambda: self._max_tokens):
+            yield from self._split_for_memory(batch, self._generate_batch, prompt_length)
+
+    def _generate_batch(self, batch: list[Request]) -> list[Completion]:
+        first = batch[0]
+        self._worn.put_on([self._worn.name(first.adapter, first.adapter_sha256)])
+        return generating.complete(
+            self._worn.model,
+            self.tokenizer,
+            batch,
+            ends=self._end_tokens,
+            samplers=[_sampler(request) for request in batch],
+        )
+
+    def _decode(self, requests: Sequence[Request], alone: bool = False) -> Iterator[Completion]:
+        """Adapter by adapter, longest prompts first; rows of the next join the last of the one
+        before. ``alone``: one at a time, nothing shared."""
+        left = dict(enumerate(in_order(requests)))
         while left:
-            decoded = self._decoded(left)
+            decoded = self._decoded(left, alone)
             try:
-                while True:
-                    # Whoever takes an answer may have another adapter put on.
-                    with self._applied(group[0].adapter, group[0].adapter_sha256):
-                        done = next(decoded, None)
-                    if done is None:
-                        break
+                for done in decoded:
                     yield self._answer(left.pop(done.index), done)
             except RuntimeError as error:
                 if not _out_of_memory(error):
                     raise
                 self._smaller(next(iter(left.values())), error)
 
-    def _decoded(self, left: Mapping[int, Request]) -> Iterator[Decoded]:
-        from harness.engines import decoding
+    def _decoded(self, left: Mapping[int, Request], alone: bool) -> Iterator[Decoded]:
+        from harness.engines import decoding, rows
 
-        first = next(iter(left.values()))
-        found: Iterator[Decoded] = decoding.decode(
-            self._model,
-            [decoding.Prompt(i, r.prompt.tokens or (), _sampler(r)) for i, r in left.items()],
-            max_new_tokens=first.max_new_tokens,
+        prompts = [
+            rows.Prompt(
+                i,
+                r.prompt.tokens or (),
+                r.max_new_tokens,
+                _sampler(r),
+                self._worn.name(r.adapter, r.adapter_sha256),
+            )
+            for i, r in left.items()
+        ]
+        most = 1 if alone else self._max_rows
+        how = rows.How(
             ends=self._end_tokens,
             pad=self.tokenizer.pad_token_id,
-            rows=lambda width: min(self._max_rows, self._max_tokens // width),
+            rows=lambda width: min(most, self._max_tokens // width),
+            wear=self._worn.put_on,
+            mixes=self._worn.mixes,
+            watch=self._threads.watch,
+            # A quarter of a batch's tokens: beginnings are held beside it.
+            share=0 if alone else self._max_tokens // 4,
+            exact=self._exact if self.deterministic and not alone else None,
         )
+        found: Iterator[Decoded] = decoding.decode(self._worn.model, prompts, how)
         return found
+
+    def _exact(self, tokens: Sequence[int], name: str | None) -> Any:
+        """Logits (vocabulary,) after ``tokens``, by a pass that nothing else takes part in."""
+        import torch
+
+        ids = torch.tensor([tokens], device=self.device)
+        told = self._worn.put_on([name])
+        with self._one_thread(), torch.inference_mode():
+            found = self._worn.model(input_ids=ids, logits_to_keep=1, use_cache=False, **told)
+        return found.logits[0, -1].float()
+
+    # ---- likelihoods
 
     def likelihoods(self, requests: Sequence[Forced]) -> Iterator[Likelihood]:
         rows = []
@@ -240,7 +234,7 @@ class LocalEngine:
                 rows.append(row)
         for batch in forcing.batches(
             rows,
-            max_rows=self._max_rows,
+            max_rows=1 if self.deterministic else self._max_rows,
             max_tokens=lambda: self._max_tokens,
             vocabulary=len(self.tokenizer),
         ):
@@ -248,8 +242,12 @@ class LocalEngine:
 
     def _force_batch(self, batch: Sequence[forcing.Row]) -> list[Likelihood]:
         first = batch[0].request
-        with self._applied(first.adapter, first.adapter_sha256):
-            return forcing.measure(self._model, batch, self.tokenizer.pad_token_id, self.device)
+        self._worn.put_on([self._worn.name(first.adapter, first.adapter_sha256)])
+        pad = self.tokenizer.pad_token_id
+        with self._one_thread():
+            return forcing.measure(self._worn.model, batch, pad, self.device)
+
+    # ---- limits
 
     def _too_long(self, request: Request) -> str | None:
         needed = prompt_length(request) + request.max_new_tokens
@@ -296,41 +294,6 @@ class LocalEngine:
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
 
-    def _complete_batch(self, batch: list[Request]) -> list[Completion]:
-        import torch
-
-        first = batch[0]
-        ids, mask = self._padded(batch)
-        options: dict[str, Any] = {}
-        samplers = [sampler for sampler in map(_sampler, batch) if sampler is not None]
-        if samplers:
-            options["logits_processor"] = [RowwiseSampler(samplers)]
-        with self._applied(first.adapter, first.adapter_sha256), torch.inference_mode():
-            started = time.perf_counter()
-            out = self._model.generate(
-                input_ids=ids,
-                attention_mask=mask,
-                max_new_tokens=first.max_new_tokens,
-                do_sample=False,
-                **options,
-            )
-            rows = out[:, ids.shape[1] :].tolist()
-            seconds = (time.perf_counter() - started) / len(batch)
-        return [self._completion(r, row, seconds) for r, row in zip(batch, rows, strict=True)]
-
-    def _padded(self, batch: list[Request]) -> tuple[Any, Any]:
-        """Left-padded ids and attention mask, both (rows, longest prompt)."""
-        import torch
-
-        width = max(map(prompt_length, batch))
-        ids = torch.full((len(batch), width), self.tokenizer.pad_token_id, dtype=torch.long)
-        mask = torch.zeros((len(batch), width), dtype=torch.long)
-        for i, request in enumerate(batch):
-            tokens = torch.tensor(request.prompt.tokens, dtype=torch.long)
-            ids[i, width - len(tokens) :] = tokens
-            mask[i, width - len(tokens) :] = 1
-        return ids.to(self.device), mask.to(self.device)
-
     def _answer(self, request: Request, decoded: Decoded) -> Completion:
         return Completion(
             key=request.key,
@@ -341,33 +304,64 @@ class LocalEngine:
             finish_reason="stop" if decoded.ended else "length",
         )
 
-    def _completion(self, request: Request, row: list[int], seconds: float) -> Completion:
-        end = next((i for i, token in enumerate(row) if token in self._end_tokens), None)
-        kept = row if end is None else row[:end]
-        return Completion(
-            key=request.key,
-            text=self.tokenizer.decode(kept, skip_special_tokens=True),
-            tokens_in=prompt_length(request),
-            tokens_out=len(kept) + (end is not None),
-            latency_s=seconds,
-            finish_reason="length" if end is None else "stop",
-        )
+    @contextmanager
+    def _one_thread(self) -> Iterator[None]:
+        """In deterministic mode: sums in an order that no number of threads changes."""
+        import torch
+
+        if not self.deterministic or torch.get_num_threads() == 1:
+            yield
+            return
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     @cached_property
     def _end_tokens(self) -> frozenset[int]:
         return models.end_tokens(self.folder, self.tokenizer)
 
     @cached_property
+    def _threads(self) -> Threads:
+        import torch
+
+        return Threads(self.device, torch.set_num_threads)
+
+    @cached_property
+    def _max_tokens(self) -> int:
+        """Tokens of one batch; halved when memory runs out all the same."""
+        if self._said_tokens is not None:
+            return self._said_tokens
+        model = self._worn.model
+        config = model.config.get_text_config(decoder=True)
+        return budget.tokens(config, model.dtype.itemsize, budget.free_bytes(self.device))
+
+    @property
     def _model(self) -> Any:
+        return self._worn.model
+
+    @cached_property
+    def _worn(self) -> Worn:
         from transformers import GenerationConfig
 
-        model = models.load_base(self.folder, self.precision, self.device)
+        model = models.load_base(
+            self.folder, self.precision, self.device, deterministic=self.deterministic
+        )
         # A model's own settings (repetition penalty, forced tokens, …) would change answers
         # without a trace; what a request says is all there is.
         model.generation_config = GenerationConfig(
             pad_token_id=self.tokenizer.pad_token_id, eos_token_id=sorted(self._end_tokens)
         )
-        return model
+        if self.device == "cpu":
+            from harness.engines import packing
+
+            packing.pack(model, budget.free_bytes("cpu") // 4)
+        probe = self.prompts([[{"role": "user", "content": PROBE}]])[0].tokens or ()
+        worn = Worn(model, probe)
+        self._threads.settle(lambda: worn.logits([None] * 8))
+        return worn
 
 
 def _sampler(request: Request) -> Sampler | None:

@@ -147,7 +147,7 @@ class Schema:
             kind.check_schema(part, format_checker=checker)
         except jsonschema.SchemaError as error:
             steps = [place] * bool(place) + [str(step) for step in error.absolute_path]
-            raise self._invalid("/".join(steps) or "its top", f"{error.message:.200}") from error
+            raise self._invalid("/".join(steps) or "its top", f"{error.message:.200}.") from error
 
     def _follow(self, kind: Any) -> None:
         """Through all parts that are schemas, those included that only a reference leads to."""

@@ -89,7 +89,7 @@ class Format:
         try:
             return regex.compile(self.regex)
         except regex.error as error:
-            raise SuiteError(f"Format: the regex {self.regex!r} is invalid: {error}") from error
+            raise SuiteError(f"Format: the regex {self.regex!r} is invalid: {error}.") from error
         except RecursionError as error:
             raise SuiteError(
                 f"Format: the regex {self.regex!r:.80} … is nested too deeply. Write it with fewer "

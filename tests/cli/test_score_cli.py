@@ -139,7 +139,7 @@ def test_a_bad_row_is_named_and_nothing_is_written(tmp_path: Path, bad: str, mes
         (["--scorer", "f1", "--regex", "a"], "--regex goes with --scorer format."),
         (["--scorer", "f1", "--label", "a "], "--label goes with --scorer format or choice."),
         (["--scorer", "f1", "--encoder", "./e"], "--encoder goes with --scorer bertscore or"),
-        (["--scorer", "format", "--regex", "("], "invalid"),
+        (["--scorer", "format", "--regex", "("], "at position 1. Here it is told by --regex,"),
         (["--scorer", "format", "--regex", "(" * 5000 + ")" * 5000], "fewer brackets"),
         (
             ["--scorer", "format", "--regex", "a.*", "--option", "format.regex=b"],
@@ -240,6 +240,10 @@ def test_a_flag_is_for_every_scorer_that_takes_it(tmp_path: Path) -> None:
         ('{"$schema": ["a"]}', "invalid at $schema: an unknown draft"),
         ("[" * 5000, "schema.json is no strict JSON: it is nested too deeply"),
         ('{"not":' * 800 + "{}" + "}" * 800, "nested too deeply"),
+        (
+            '{"type": "objekt"}',
+            "at type: 'objekt' is not valid under any of the given schemas. Here",
+        ),
         ('{"minimum": NaN}', "schema.json is no strict JSON: NaN is not JSON"),
         ('{"minimum": 1e400}', "invalid at minimum: inf is no JSON number"),
         ('{"minimum": 3, "minimum": 1}', "schema.json is no strict JSON: the key 'minimum' stands"),

@@ -10,7 +10,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra 'local' is not installed")
 transformers = pytest.importorskip("transformers", reason="the extra 'local' is not installed")
 
-from harness.engines.decoding import Decoded, Prompt, decode, supports  # noqa: E402
+from harness.engines.decoding import decode, supports  # noqa: E402
+from harness.engines.rows import Decoded, How, Prompt  # noqa: E402
 from harness.engines.sampling import Sampler  # noqa: E402
 
 SIZE = {
@@ -49,10 +50,10 @@ def answers(
     model: Any, given: Sequence[list[int]], ends: frozenset[int], rows: int, **sampling: float
 ) -> dict[int, Decoded]:
     made = [
-        Prompt(i, tokens, Sampler(i, **sampling) if sampling else None)
+        Prompt(i, tokens, NEW, Sampler(i, **sampling) if sampling else None)
         for i, tokens in enumerate(given)
     ]
-    found = list(decode(model, made, max_new_tokens=NEW, ends=ends, pad=0, rows=lambda width: rows))
+    found = list(decode(model, made, How(ends, pad=0, rows=lambda width: rows)))
     assert sorted(one.index for one in found) == list(range(len(given))), "each once"
     return {one.index: one for one in found}
 
@@ -138,10 +139,8 @@ def test_the_bound_is_asked_for_the_rows_that_are_there() -> None:
         sizes.append((len(named["input_ids"]), named["attention_mask"].shape[1]))
 
     model.register_forward_pre_hook(seen, with_kwargs=True)
-    made_prompts = [Prompt(i, tokens) for i, tokens in enumerate(given)]
-    found = list(
-        decode(model, made_prompts, max_new_tokens=NEW, ends=frozenset(), pad=0, rows=rows)
-    )
+    made_prompts = [Prompt(i, tokens, NEW) for i, tokens in enumerate(given)]
+    found = list(decode(model, made_prompts, How(frozenset(), pad=0, rows=rows)))
     assert len(found) == 12
     assert all(len(one.tokens) == NEW and not one.ended for one in found)
     assert all(n * width <= 200 or n == 1 for n, width in sizes)

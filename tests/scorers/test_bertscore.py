@@ -62,6 +62,20 @@ def test_values_are_those_of_bert_score(folder: Path) -> None:
 
 
 @pytest.mark.model
+def test_of_several_targets_the_best_is_that_of_bert_score(folder: Path) -> None:
+    import bert_score
+
+    pairs = sentences_and_titles()[:60]
+    predictions, titles = (list(side) for side in zip(*pairs, strict=True))
+    targets = [[titles[i - k] for k in range(3)] for i in range(len(titles))]
+    theirs = bert_score.BERTScorer(model_type=str(folder), num_layers=6)
+    samples = [Sample(str(i), "", tuple(several)) for i, several in enumerate(targets)]
+    rows = BertScore(encoder=MINILM).score(predictions, samples)
+    for name, wanted in zip(("_p", "_r", ""), theirs.score(predictions, targets), strict=True):
+        assert values(rows, f"bertscore{name}") == pytest.approx(wanted.tolist(), abs=1e-5)
+
+
+@pytest.mark.model
 def test_rescaled_values_are_those_of_bert_score(
     folder: Path, tmp_path: Path, harness_cli: Callable
 ) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.errors import UsageError
+from harness.scorers import Bleu, Chrf, Rouge
 from harness.scorers._cores import spread
 
 ITEMS = list(range(300))
@@ -70,6 +73,24 @@ def test_what_the_work_raises_is_raised() -> None:
 
 def test_workers_that_die_lose_nothing() -> None:
     assert everywhere(dying) == doubled(ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("work", "target"),
+    [
+        (Rouge(stemmer=True)._pairs, "the cats"),
+        (Bleu()._each, ("the cats",)),
+        (Chrf()._each, ("the cats",)),
+    ],
+)
+def test_slow_scorers_can_be_handed_out(
+    work: Callable[[Sequence[Any]], Sequence[Any]], target: Any
+) -> None:
+    # Else they would be done on one core, and nobody would notice.
+    assert pickle.dumps(work)
+    items = [(text, target) for text in ("the cat sat on the mat", "a dog", "")] * 20
+    spread_out = spread(work, items, lambda item: 1.0, first=0, worth_it=0, part_seconds=1e-6)
+    assert spread_out == work(items)
 
 
 def test_work_that_cannot_be_handed_out_is_done_here() -> None:

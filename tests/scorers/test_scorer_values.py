@@ -98,6 +98,15 @@ def test_a_regex_that_explodes_is_unscored() -> None:
     assert "longer than" in str(score.reason)
 
 
+def test_a_regex_that_calls_itself_without_end_costs_its_own_outputs_alone() -> None:
+    # The package regex runs out of the memory that it allows itself.
+    scorer = Format(regex="a+|(?=b)(?R)")
+    samples = [Sample(str(i), "") for i in range(3)]
+    rows = scorer.score(["b", "aa", "c"], samples)
+    assert [row["format"].value for row in rows] == [None, 1.0, 0.0]
+    assert rows[0]["format"].reason == "the regex took more memory than it may have"
+
+
 def test_format_schema_is_strict_json() -> None:
     schema = {"type": "object", "required": ["n"], "properties": {"n": {"type": "number"}}}
     scorer = Format(schema=schema)
