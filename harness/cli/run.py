@@ -47,6 +47,12 @@ from harness.errors import UsageError
     help="Samples per task whose latency is measured, one warm request at a time; 0: none.  "
     "[default: as many as the rules on latency need]",
 )
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Compute in fp32, so that no answer depends on its batch or on what was interrupted; "
+    "slower.",
+)
 @click.option("--report-only", is_flag=True, help="Exit 0 for SHIP, HOLD and INCONCLUSIVE alike.")
 def command(
     suite: Path,
@@ -59,6 +65,7 @@ def command(
     sequential: bool,
     batch: int | None,
     probe: int | None,
+    deterministic: bool,
     report_only: bool,
 ) -> int:
     """Measure the variants of SUITE on the same samples and give a verdict.
@@ -85,6 +92,7 @@ def command(
         seed=seed,
         out=out,
         device=device,
+        deterministic=deterministic,
         command=["harness", *sys.argv[1:]],
         staged=staged,
         sequential=sequential,

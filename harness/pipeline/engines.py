@@ -28,4 +28,5 @@ def begin(variant: Variant, session: Session) -> Engine:
         variant.precision,
         weights_sha256=sources.weights_sha256(folder),
         device=session.settings.device,
+        deterministic=session.settings.deterministic,
     )

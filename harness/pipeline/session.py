@@ -34,6 +34,8 @@ class Settings:
     out: Path | None = None
     """Folder of the run; None: ``runs/<suite>/<time>-<fingerprint>`` in the working folder."""
     device: str = "auto"
+    deterministic: bool = False
+    """Compute in fp32, so that no answer depends on what else is in its batch."""
     command: Sequence[str] = ()
     staged: bool = False
     """Look at the variants without an adapter first; train none where one meets the targets."""
