@@ -15,7 +15,7 @@ from harness.types import Forced, Message, Precision, Request  # noqa: E402
 pytestmark = pytest.mark.model
 
 SYSTEM = "Answer in a few words, and name the place where it was found first, if there is one."
-THINGS = ["gold", "tea", "the number zero", "penicillin", "rain", "a dodo", "Pluto", "ink"]
+THINGS = ["gold", "tea", "the number zero", "penicillin", "Pluto"]
 
 
 def engine_at(folder: Path, precision: Precision = "bf16", **options: int) -> LocalEngine:
@@ -38,7 +38,7 @@ def talks() -> list[list[Message]]:
 
 def answers(engine: LocalEngine, some: slice = slice(None), **options: float) -> dict[str, tuple]:
     requests = [
-        Request(str(i), prompt, max_new_tokens=24, **options)  # type: ignore[arg-type]
+        Request(str(i), prompt, max_new_tokens=8, **options)  # type: ignore[arg-type]
         for i, prompt in enumerate(engine.prompts(talks()))
     ]
     return {c.key: (c.text, c.tokens_out) for c in engine.complete(requests[some])}
