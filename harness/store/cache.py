@@ -19,10 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from harness.store import cache_file
+from harness.store import cache_file, cache_prune
 from harness.store.cache_entries import COLUMNS, decoded, digest, encoded
 from harness.store.cache_file import NAME, SET_ASIDE, TABLES, Table, today
-from harness.store.cache_prune import bound, limit
 
 __all__ = ["NAME", "TABLES", "Cache", "Table"]
 
@@ -53,7 +52,7 @@ class Cache:
         is begun with what is whole in it. Above ``HARNESS_CACHE_MAX_SIZE`` the least recently
         used entries go. Raises UsageError where it cannot be written.
         """
-        most = limit()
+        most = cache_prune.limit()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with cache_file.lock(path):
@@ -126,6 +125,22 @@ class Cache:
             others = self._safely(lambda c: self._insert(c, table, rows, first_stays))
             there.update(others)
         return there
+
+    def prune(
+        self,
+        *,
+        most: int | None = None,
+        unused_since: int | None = None,
+        dry_run: bool = False,
+    ) -> cache_prune.Pruned:
+        """See ``cache_prune.prune``. Raises UsageError where the cache cannot be written."""
+        return self._safely(
+            lambda c: cache_prune.prune(c, most=most, unused_since=unused_since, dry_run=dry_run)
+        )
+
+    def drop_set_aside(self) -> tuple[int, list[str]]:
+        """Delete the damaged entries and files that were set aside; how many, and which."""
+        return self._safely(lambda c: cache_prune.drop_set_aside(self.path, c))
 
     def _insert(
         self, connection: sqlite3.Connection, table: Table, rows: Mapping[str, str], keep: bool
@@ -215,7 +230,7 @@ class Cache:
         # A file that is too large, or too damaged to be made smaller, is no reason to stop: what
         # is read and written says so itself.
         with suppress(sqlite3.Error):
-            bound(self.path, self._connection, self._most)
+            cache_prune.bound(self.path, self._connection, self._most)
 
 
 class _transaction:

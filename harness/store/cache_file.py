@@ -100,7 +100,7 @@ def unusable(path: Path, error: Exception) -> UsageError:
     if "locked" in reason:
         remedy = "Another process has held it for too long; wait for it or stop it."
     elif isinstance(error, sqlite3.DatabaseError) and is_damage(error):
-        remedy = "It is damaged; move it away, and its entries will be made again."
+        remedy = "It is damaged: 'harness cache verify --set-aside' begins a new one."
     return UsageError(f"The cache {path} cannot be used: {reason}. {remedy}")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.store.cache_file import TABLES, Table, today
+from harness.store.cache_file import SET_ASIDE, TABLES, Table, today
 
 VARIABLE = "HARNESS_CACHE_MAX_SIZE"
 DEFAULT_BYTES = 10_000_000_000
@@ -217,3 +217,20 @@ def shrink(connection: sqlite3.Connection) -> None:
 
 def _free(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def drop_set_aside(path: Path, connection: sqlite3.Connection) -> tuple[int, list[str]]:
+    """Delete the damaged entries and files that were set aside; how many, and which."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        entries = connection.execute(f"DELETE FROM {SET_ASIDE}").rowcount
+    files = set_aside_files(path)
+    for file in files:
+        file.unlink(missing_ok=True)
+    shrink(connection)
+    return entries, [file.name for file in files]
+
+
+def set_aside_files(path: Path) -> list[Path]:
+    """Damaged files beside the cache, the logs that belong to them included."""
+    return sorted(path.parent.glob(f"{path.name}.damaged-*"))
