@@ -195,11 +195,13 @@ def _set_aside(path: Path) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     path.rename(aside)
-    # The log belongs to the damaged file; replayed into the new one it would damage that too.
-    for suffix in ("-wal", "-shm"):
-        log = path.with_name(path.name + suffix)
-        if log.exists():
-            log.rename(aside.with_name(aside.name + suffix))
+    # The log belongs to the damaged file; replayed into the new one it would damage that too. Its
+    # index is made again by whoever reads it.
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        log.rename(aside.with_name(f"{aside.name}-wal"))
+    for rest in (log, path.with_name(f"{path.name}-shm")):
+        rest.unlink(missing_ok=True)
     return aside
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import sqlite3
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,9 @@ _ROOM = 0.9
 """Share of the limit that is left, so that not every run has to make room."""
 _PART = 2000
 """Entries that one transaction deletes: other processes write between two."""
+_SPARSE = 1.2
+"""Times the bytes for each entry, before the deleting, above which those left are moved together:
+where what is old and what is new lie side by side, deleting alone empties no page."""
 _PAGES = 1000
 """Pages that one transaction gives back."""
 _UNITS = {"": 1, "B": 1, **{f"{u}B": 1000 ** (i + 1) for i, u in enumerate("KMGT")}}
@@ -113,8 +117,11 @@ def prune(
         gone += chosen
         if dry_run:
             break
+        packed = _weight(connection)
         for group in chosen:
             _delete(connection, group)
+        if _weight(connection) > _SPARSE * packed:
+            _pack(connection)
         if most is None:
             break
     if not dry_run:
@@ -139,8 +146,7 @@ def _chosen(
     if excess > 0:
         # Pages are given back when they are empty, so that a little more has to go.
         excess += used // 50
-    # Pages hold more than keys and values do.
-    weight = max(1.0, used / max(1, sum(group.bytes for group in groups)))
+    weight = _weight(connection, groups)
     chosen: list[Group] = []
     for group in groups:
         if unused_since is not None and group.day < unused_since:
@@ -152,6 +158,12 @@ def _chosen(
         chosen.append(part)
         excess -= int(part.bytes * weight)
     return chosen
+
+
+def _weight(connection: sqlite3.Connection, groups: Sequence[Group] | None = None) -> float:
+    """Bytes of pages for each byte of a key or value."""
+    groups = groups_by_day(connection) if groups is None else groups
+    return max(1.0, in_use(connection) / max(1, sum(group.bytes for group in groups)))
 
 
 def _part(group: Group, wanted: float) -> Group:
@@ -198,6 +210,24 @@ def _delete(connection: sqlite3.Connection, group: Group) -> None:
             # One that another process has used meanwhile stays.
             connection.executemany(f"DELETE FROM {group.table} WHERE rowid = ? AND {day}", rows)
         left, last = left - len(rows), rows[-1][0]
+
+
+def _pack(connection: sqlite3.Connection) -> None:
+    """Move all rows to the end, in their order: the pages that they leave, each of which holds
+    few, become free. VACUUM would do so too, and keep other processes waiting for all of it."""
+    for table in TABLES:
+        (last,) = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()
+        while rows := connection.execute(
+            f"SELECT rowid FROM {table} WHERE rowid <= ? ORDER BY rowid LIMIT ?",
+            (-1 if last is None else last, _PART),
+        ).fetchall():
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                connection.executemany(
+                    f"UPDATE {table} SET rowid = (SELECT max(rowid) FROM {table}) + 1 "
+                    "WHERE rowid = ?",
+                    rows,
+                )
 
 
 def shrink(connection: sqlite3.Connection) -> None:
