@@ -214,7 +214,8 @@ def _delete(connection: sqlite3.Connection, group: Group) -> None:
 
 def _pack(connection: sqlite3.Connection) -> None:
     """Move all rows to the end, in their order: the pages that they leave, each of which holds
-    few, become free. VACUUM would do so too, and keep other processes waiting for all of it."""
+    few, become free. VACUUM would do so too, and keep other processes waiting for all of it; for
+    the index of the keys, a small part, they do wait."""
     for table in TABLES:
         (last,) = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()
         while rows := connection.execute(
@@ -228,6 +229,7 @@ def _pack(connection: sqlite3.Connection) -> None:
                     "WHERE rowid = ?",
                     rows,
                 )
+        connection.execute(f"REINDEX {table}")
 
 
 def shrink(connection: sqlite3.Connection) -> None:
