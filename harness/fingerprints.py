@@ -10,6 +10,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+_LEAVES = {str, int, float, bool, type(None)}
+"""Exactly these: an enum or another subclass is not yet plain."""
+
 
 def plain(value: Any) -> Any:
     """``value`` as JSON types: dataclasses and mappings become objects, tuples and sets lists.
@@ -17,6 +20,12 @@ def plain(value: Any) -> Any:
     Raises TypeError for anything whose content would not survive, so that nothing enters a
     fingerprint by its ``repr``.
     """
+    kind = type(value)
+    if kind in _LEAVES:
+        return value
+    # A prompt has hundreds of tokens and a run has thousands of prompts: not one by one.
+    if (kind is tuple or kind is list) and _LEAVES.issuperset(map(type, value)):
+        return list(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Enum):

@@ -61,6 +61,12 @@ from harness.errors import UsageError
     help="Samples per task whose latency is measured, one warm request at a time; 0: none.  "
     "[default: as many as the rules on latency need]",
 )
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="Compute in fp32, so that no answer depends on its batch or on what was interrupted; "
+    "slower.",
+)
 @click.option("--report-only", is_flag=True, help="Exit 0 for SHIP, HOLD and INCONCLUSIVE alike.")
 def command(
     suite: Path,
@@ -75,6 +81,7 @@ def command(
     sequential: bool,
     batch: int | None,
     probe: int | None,
+    deterministic: bool,
     report_only: bool,
 ) -> int:
     """Measure the variants of SUITE on the same samples and give a verdict.
@@ -105,6 +112,7 @@ def command(
         device=device,
         executor=executor,
         workers=workers,
+        deterministic=deterministic,
         command=["harness", *sys.argv[1:]],
         staged=staged,
         sequential=sequential,

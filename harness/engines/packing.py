@@ -51,8 +51,7 @@ def _weight(module: Any) -> Any:
         return None
     from bitsandbytes.functional import dequantize_4bit
 
-    found = dequantize_4bit(module.weight.data, module.weight.quant_state)
-    return found if found.dtype == torch.bfloat16 else None
+    return dequantize_4bit(module.weight.data, module.weight.quant_state).to(torch.bfloat16)
 
 
 def _pack(module: Any, weight: Any) -> bool:

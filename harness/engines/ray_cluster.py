@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 from dataclasses import dataclass
@@ -12,8 +13,11 @@ from typing import Any
 
 from harness import models
 from harness.engines.room import Machine
+from harness.engines.threads import available
 from harness.errors import MissingExtra, UsageError
 
+REACH_S = 10.0
+"""Until a cluster that does not answer is given up."""
 OBJECTS = 256 << 20
 """Bytes for what travels between processes of one machine; Ray would take 30% of its memory."""
 
@@ -70,7 +74,9 @@ class Cluster:
                 f"RAY_ADDRESS={where} is Ray Client, which cannot hand over answers one by one. "
                 "Run on a machine of the cluster, with RAY_ADDRESS=auto."
             )
-        options: dict[str, Any] = {"num_cpus": cores(), "object_store_memory": OBJECTS}
+        if where:
+            _check_reachable(where)
+        options: dict[str, Any] = {"num_cpus": available(), "object_store_memory": OBJECTS}
         handler = signal.getsignal(signal.SIGTERM)
         try:
             self.ray.init(
@@ -131,15 +137,22 @@ class Cluster:
         return found
 
 
+def _check_reachable(where: str) -> None:
+    """Ray itself would try for ten minutes."""
+    host, colon, port = where.rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
+    except OSError as error:
+        raise UsageError(
+            f"Nothing answers at RAY_ADDRESS={where} ({error}). Start the cluster with `ray start "
+            "--head`, correct the address, or unset it for workers on this machine alone."
+        ) from error
+
+
 def _device(kind: str) -> Device:
     """The device of this process."""
     torch = models.require_torch()
     memory = torch.cuda.get_device_properties(0).total_memory if kind == "cuda" else 0
     return Device(kind, models.device_name(kind), memory)
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -11,12 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.engines import batching, room, sharding
+from harness.engines import batching, budget, room, sharding
 from harness.engines.adapters import adapter_sha256
-from harness.engines.local import BATCH, LocalEngine
+from harness.engines.local import LocalEngine
 from harness.engines.ray_cluster import Cluster, Device
 from harness.engines.ray_pool import Pool
-from harness.engines.ray_worker import Proving, Spec
+from harness.engines.ray_worker import Proving, Spec, itemsize, shape
 from harness.types import Completion, Forced, Likelihood, Message, Precision, Prompt, Request
 
 
@@ -35,6 +35,7 @@ class RayEngine:
         *,
         weights_sha256: str,
         device: str = "auto",
+        deterministic: bool = False,
         workers: int | None = None,
         bases: int = 1,
         like: RayEngine | None = None,
@@ -46,16 +47,22 @@ class RayEngine:
         self._cluster: Cluster = like._cluster if like else Cluster()
         self._on: Device = like._on if like else self._cluster.device(device)
         # It only tokenises, wherever the workers compute.
-        self._front = LocalEngine(folder, precision, weights_sha256=weights_sha256, device="cpu")
-        self._tokens = max_tokens or BATCH[self._on.kind][1]
+        self._front = LocalEngine(
+            folder,
+            precision,
+            weights_sha256=weights_sha256,
+            device="cpu",
+            deterministic=deterministic,
+        )
         self._workers, self._bases = workers, bases
-        self.pool: Pool = like.pool if like else Pool(self._cluster, self._layout, say)
+        self.pool: Pool = like.pool if like else Pool(self._cluster, self._layout, bases, say)
         self._spec = Spec(
             reference,
             folder.absolute(),
             weights_sha256,
             precision,
             self._on.kind,
+            deterministic,
             tuple(self.identity.items()),
             max_rows,
             max_tokens,
@@ -115,14 +122,11 @@ class RayEngine:
         yield from self.pool.run(method, self._spec, shards, adapters)
 
     def _layout(self) -> room.Layout:
-        from transformers import AutoConfig
-
-        config = AutoConfig.from_pretrained(str(self.folder), trust_remote_code=False)
+        token = budget.token_bytes(shape(self.folder), itemsize(self._spec))
+        exact = self._spec.deterministic and self._spec.precision != "nf4"
+        precision: Precision = "fp32" if exact else self._spec.precision
         need = self._bases * room.worker_bytes(
-            room.parameters(self.folder),
-            _cached(config.get_text_config()),
-            self._tokens,
-            self._front.precision,
+            room.parameters(self.folder), token, precision, self._on.kind
         )
         machines = self._cluster.machines()
         if self._on.kind == "cuda":
@@ -146,10 +150,3 @@ def _forced_group(request: Forced) -> tuple[object, ...]:
 
 def _forced_cost(request: Forced) -> int:
     return len(request.prompt.tokens or ()) + len(request.target) // 4
-
-
-def _cached(config: Any) -> int:
-    """Numbers that one token adds to the key-value cache."""
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * heads * width)

@@ -43,13 +43,18 @@ class Pool:
 
     All engines of a run share them: a worker keeps every base that it was asked for, so that
     two bases do not wait for each other's processor cores. ``layout`` says how many there may be
-    and what each is given; it is asked when the first is needed. ``say``: tells the user.
+    and what each is given; it is asked when the first is needed. ``bases``: how many engines there
+    will be. ``say``: tells the user.
     """
 
     def __init__(
-        self, cluster: Cluster, layout: Callable[[], Layout], say: Callable[[str], None]
+        self,
+        cluster: Cluster,
+        layout: Callable[[], Layout],
+        bases: int,
+        say: Callable[[str], None],
     ) -> None:
-        self._cluster, self._layout, self._say = cluster, layout, say
+        self._cluster, self._layout, self._bases, self._say = cluster, layout, bases, say
         self._room: Layout | None = None
         self._hired: list[_Hired] = []
         self._lost_starts = 0
@@ -127,7 +132,7 @@ class Pool:
             # Ray restarts nothing by itself: what was answered is known here alone.
             actor = made.options(
                 num_cpus=room.cpus, num_gpus=room.gpus, max_restarts=0, max_task_retries=0
-            ).remote(room.cpus, room.gpus or 1)
+            ).remote(room.cpus, room.gpus, self._bases)
             self._hired.append(_Hired(actor, actor.about.remote()))
 
     def _hand_out(

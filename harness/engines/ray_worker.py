@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import harness
 from harness import models, sources
-from harness.engines import adapters
+from harness.engines import adapters, budget, room, threads
 from harness.engines.local import LocalEngine
 from harness.errors import HarnessError, PreflightError, UsageError
 from harness.sources.folders import cache_dir, locked, new_folder
@@ -34,6 +34,7 @@ class Spec:
     weights_sha256: str
     precision: Precision
     device: str
+    deterministic: bool
     identity: tuple[tuple[str, str], ...]
     """What an engine here must say of itself."""
     max_rows: int | None = None
@@ -55,10 +56,11 @@ class Proof:
 
 
 class Worker:
-    """One process. ``threads``: of the processor; ``share``: of a GPU, 0 without one."""
+    """One process. ``threads``: of the processor; ``share``: of a GPU, 0 without one; ``bases``:
+    how many it will hold."""
 
-    def __init__(self, threads: int, share: float) -> None:
-        self._threads, self._share = threads, share
+    def __init__(self, threads: int, share: float, bases: int) -> None:
+        self._threads, self._share, self._bases = threads, share, bases
         self._engines: dict[Spec, LocalEngine] = {}
 
     def about(self) -> dict[str, Any]:
@@ -105,13 +107,19 @@ class Worker:
 
     def _engine(self, spec: Spec) -> LocalEngine:
         if spec not in self._engines:
+            # As many as Ray was asked for, and no other number: the rest belongs to others.
+            os.environ["OMP_NUM_THREADS"] = str(self._threads)
             torch = models.require_torch()
             torch.set_num_threads(self._threads)
             if spec.device == "cuda" and self._share < 1:
                 # So that memory runs out here, where batches are halved, and not next door.
                 torch.cuda.set_per_process_memory_fraction(self._share)
-            self._engines[spec] = opened(spec)
+            self._engines[spec] = opened(spec, self._part() / self._bases)
         return self._engines[spec]
+
+    def _part(self) -> float:
+        """Of the device's memory."""
+        return self._share or min(1.0, self._threads / threads.available())
 
 
 def versions() -> dict[str, str]:
@@ -120,16 +128,19 @@ def versions() -> dict[str, str]:
     return own | models.versions()
 
 
-def opened(spec: Spec) -> LocalEngine:
-    """The engine on this machine. Raises UsageError where it is not the one that is meant."""
+def opened(spec: Spec, part: float = 1.0) -> LocalEngine:
+    """The engine on this machine, with that ``part`` of the free memory.
+
+    Raises UsageError where it is not the one that is meant."""
     folder = _base(spec)
     engine = LocalEngine(
         folder,
         spec.precision,
         weights_sha256=sources.weights_sha256(folder),
         device=spec.device,
+        deterministic=spec.deterministic,
         max_rows=spec.max_rows,
-        max_tokens=spec.max_tokens,
+        max_tokens=spec.max_tokens or _batch(spec, folder, part),
     )
     other = differences(dict(spec.identity), engine.identity)
     if other:
@@ -139,6 +150,26 @@ def opened(spec: Spec) -> LocalEngine:
             "(docs/ray.md)."
         )
     return engine
+
+
+def shape(folder: Path) -> Any:
+    """The configuration of the base's decoder, without its weights."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    return config.get_text_config(decoder=True)
+
+
+def itemsize(spec: Spec) -> int:
+    """Bytes of a number that the engine computes with."""
+    return 4 if spec.deterministic or spec.precision == "fp32" else 2
+
+
+def _batch(spec: Spec, folder: Path, part: float) -> int:
+    """Tokens of one batch: an engine alone would plan with all that is free."""
+    weights = int(room.parameters(folder) * room.BYTES[spec.precision])
+    free = int(budget.free_bytes(spec.device) * part) - weights
+    return budget.tokens(shape(folder), itemsize(spec), max(free, 0))
 
 
 def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:

@@ -14,6 +14,11 @@ from harness.types import Precision
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "nf4": 0.8}
 """Of one weight. With nf4 embeddings and head stay at 2; 0.8 is that of a model of 135M weights,
 and too much for larger ones."""
+PACKED = 2.0
+"""Of one weight that the engine lays out a second time, for a CPU's bfloat16."""
+BATCH = {"cpu": 24_576, "mps": 24_576, "cuda": 262_144}
+"""Tokens of a batch that is worth its while, by kind of device. With less room the engine takes
+smaller ones, with more room larger ones."""
 FIXED = 1 << 30
 """Interpreter, libraries, CUDA context, and the logits of a batch."""
 SPARE = 0.9
@@ -55,14 +60,15 @@ def parameters(folder: Path) -> int:
     return total
 
 
-def worker_bytes(weights: int, cached: int, tokens: int, precision: Precision) -> int:
-    """What one worker may come to: weights, keys and values of a full batch, and the rest.
+def worker_bytes(weights: int, token: int, precision: Precision, device: str) -> int:
+    """What one worker may come to: weights, a full batch, and the rest.
 
-    ``weights``: how many. ``cached``: numbers that one token adds to the key-value cache.
-    ``tokens``: of the largest batch.
+    ``weights``: how many. ``token``: bytes that one token of a batch takes.
     """
-    cache = tokens * cached * (4 if precision == "fp32" else 2)
-    return math.ceil(weights * BYTES[precision] + cache + FIXED)
+    each = BYTES[precision]
+    if device == "cpu" and precision in ("bf16", "nf4"):
+        each += PACKED
+    return math.ceil(weights * each + BATCH[device] * token + FIXED)
 
 
 def on_gpus(

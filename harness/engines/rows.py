@@ -219,7 +219,7 @@ class Rows:
     def _take(self, rows: Sequence[_Live], logits: Any) -> None:
         if self._how.exact is not None:
             logits = self._decided(rows, logits.float())
-        likeliest = logits.float().argmax(-1).tolist()
+        likeliest = _likeliest(logits)
         for i, row in enumerate(rows):
             choose = row.prompt.choose
             # One that has ended is fed on until it is taken out, and nobody looks at it.
@@ -243,6 +243,15 @@ class Rows:
                 tokens = [*row.prompt.tokens, *row.tokens]
                 logits[i] = exact(tokens, row.prompt.adapter)
         return logits
+
+
+def _likeliest(logits: Any) -> list[int]:
+    """Of each row the token of the greatest logit, the first of equals."""
+    if logits.device.type == "cpu":
+        # Seven times as fast as argmax in bfloat16. Elsewhere nobody promises the first of equals,
+        # and bfloat16 has many equals.
+        return cast("list[int]", logits.max(-1).indices.tolist())
+    return cast("list[int]", logits.float().argmax(-1).tolist())
 
 
 def _beginning(prompt: Prompt) -> tuple[str | None, tuple[int, ...]]:

@@ -17,7 +17,7 @@ from harness.pipeline.progress import Progress, Silent
 from harness.pipeline.session import Session, Settings, Work
 from harness.pipeline.wiring import wired
 from harness.store import ledger, runs
-from harness.store.cache import Cache
+from harness.store.cache import NAME, Cache
 from harness.store.runs import Run
 from harness.types import Suite, Variant
 
@@ -42,7 +42,7 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
     inputs = _inputs(session, variants)
     with session.timed("scorers"):
         scorers.prepare([s for i in inputs for s in i.scorers])
-    with session.evaluation(), Cache.open(sources.cache_dir() / "responses.sqlite") as cache:
+    with session.evaluation(), Cache.open(sources.cache_dir() / NAME) as cache:
         try:
             made = _measured(Work(session, inputs, k, cache), variants)
         finally:

@@ -65,7 +65,7 @@ def ready(
     identity = dict(engine.identity)
     # The precision that an adapter is evaluated at is not what made it; the recipe's is. Nor is
     # the way in which answers are decoded.
-    for key in ("precision", "engine"):
+    for key in ("precision", "engine", "deterministic"):
         identity.pop(key, None)
     # The card binds the adapter to these words, also to those that no training row shows.
     identity["prompts"] = fingerprints.of(_taught(variant, inputs))

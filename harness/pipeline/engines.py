@@ -34,12 +34,19 @@ def begin(variant: Variant, session: Session) -> Engine:
             variant.precision,
             weights_sha256=weights,
             device=settings.device,
+            deterministic=settings.deterministic,
             workers=settings.workers,
             bases=len({place(v) for v in session.suite.variants}),
             like=next(others, None),
             say=session.progress.say,
         )
-    return LocalEngine(folder, variant.precision, weights_sha256=weights, device=settings.device)
+    return LocalEngine(
+        folder,
+        variant.precision,
+        weights_sha256=weights,
+        device=settings.device,
+        deterministic=settings.deterministic,
+    )
 
 
 def check(executor: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from harness import fingerprints, scorers
 from harness.pipeline.progress import Progress
 from harness.pipeline.responses import Planned
+from harness.pipeline.storing import Storing
 from harness.store.cache import Cache
 from harness.types import Engine, Forced, Likelihood
 
@@ -20,7 +21,7 @@ def collect(
 ) -> Found:
     """The likelihood of every target that a scorer asks for, from the cache where it is known.
 
-    Each new one is on disk before the next is awaited.
+    New ones are stored while the engine makes the next: see ``Storing``.
     """
     asked = {
         (p.request.key, target): _forced(p, target, engine)
@@ -42,12 +43,13 @@ def collect(
         progress.stage(f"{name} ({len(known)} known)", len(missing))
     else:
         progress.say(f"{name}: all {len(known)} known from earlier runs")
-    for likelihood in engine.likelihoods(missing) if missing else ():
-        if likelihood.error is None:
-            stored = cache.put("responses", likelihood.key, _stored(likelihood))
-            likelihood = Likelihood(key=likelihood.key, **stored)
-        known[likelihood.key] = likelihood
-        progress.advance()
+    with Storing(cache) as storing:
+        for likelihood in engine.likelihoods(missing) if missing else ():
+            if likelihood.error is None:
+                storing.add(likelihood.key, _stored(likelihood))
+            known[likelihood.key] = likelihood
+            progress.advance()
+    known.update((key, Likelihood(key=key, **value)) for key, value in storing.there.items())
     lost = requests.keys() - known.keys()
     if lost:
         raise RuntimeError(f"the engine gave no likelihood for {len(lost)} requests")

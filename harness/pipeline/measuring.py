@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import fingerprints
-from harness.pipeline import engines, likelihoods, probe, record, responses, scoring
+from harness.pipeline import engines, likelihoods, noise, probe, record, responses, scoring
 from harness.pipeline.cautions import cautions
 from harness.pipeline.planning import Plan, plan
 from harness.pipeline.session import Work
@@ -54,6 +54,8 @@ def answers(
             completions.update(responses.collect(mine, engine, work.cache, session.progress, title))
         with session.timed("likelihoods"):
             likely.update(likelihoods.collect(mine, engine, work.cache, session.progress, title))
+        with session.timed("noise"):
+            session.again |= noise.again(mine, engine, work.cache, session.progress, session.again)
         if not keep_open:
             engine.close()
     with session.timed("scoring"):
@@ -118,6 +120,7 @@ def as_run(
         for m in made.measured
     ]
     variants = [m.variant for m in measured]
+    floor = noise.floor(done, session.again, work.cache)
     manifest = record.manifest(
         session.suite,
         work.inputs,
@@ -128,7 +131,11 @@ def as_run(
         device=next(iter(session.engines.values())).device,
         command=session.settings.command,
         timings=session.timings,
-        warnings=cautions(session.suite, variants, work.inputs, done),
+        warnings=[
+            *cautions(session.suite, variants, work.inputs, done),
+            *noise.warnings(session.suite.rules, floor),
+        ],
     )
+    found = {"noise": floor, **found}
     manifest |= {key: value for key, value in found.items() if value is not None}
     return Run(None, manifest, *tables)

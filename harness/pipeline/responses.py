@@ -1,4 +1,4 @@
-"""Answers: from the cache where they are known, from the engine otherwise, stored at once."""
+"""Answers: from the cache where they are known, from the engine otherwise, stored as they come."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from harness import fingerprints
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.progress import Progress
 from harness.pipeline.prompting import Conversation
+from harness.pipeline.storing import Storing
 from harness.store.cache import Cache
 from harness.types import Completion, Engine, Prompt, Request, Sample, Variant
 
@@ -92,7 +93,8 @@ def collect(
     progress: Progress,
     title: str = "",
 ) -> dict[str, Completion]:
-    """A completion for every request key. Each new one is on disk before the next is awaited.
+    """A completion for every request key. New ones are stored while the engine makes the next:
+    see ``Storing``.
 
     ``title``: what the progress says before the name of the stage.
     """
@@ -107,13 +109,13 @@ def collect(
         progress.say(f"{name}: all {len(known)} known from earlier runs")
         return known
     progress.stage(f"{name} ({len(known)} known)", len(missing))
-    for completion in engine.complete(missing):
-        if completion.error is None:
-            # Another process may have answered meanwhile; then its answer counts for both.
-            stored = cache.put("responses", completion.key, _stored(completion))
-            completion = Completion(key=completion.key, **stored)
-        known[completion.key] = completion
-        progress.advance()
+    with Storing(cache) as storing:
+        for completion in engine.complete(missing):
+            if completion.error is None:
+                storing.add(completion.key, _stored(completion))
+            known[completion.key] = completion
+            progress.advance()
+    known.update((key, Completion(key=key, **value)) for key, value in storing.there.items())
     lost = requests.keys() - known.keys()
     if lost:
         raise RuntimeError(f"the engine gave no completion for {len(lost)} requests")

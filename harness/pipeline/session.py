@@ -17,9 +17,9 @@ from harness.pipeline.prompting import Prompter
 from harness.pipeline.wiring import Encoders
 from harness.store import ledger
 from harness.store.cache import Cache
-from harness.types import Engine, Suite, Variant
+from harness.types import Completion, Engine, Suite, Variant
 
-EVALUATION = ("proof", "answers", "likelihoods", "probe", "scoring")
+EVALUATION = ("proof", "answers", "likelihoods", "noise", "probe", "scoring")
 """Steps whose seconds an evaluation costs."""
 
 
@@ -39,6 +39,8 @@ class Settings:
     """Whether models run in this process, or in workers of a Ray cluster."""
     workers: int | None = None
     """Workers (``ray``); None: as many as there is room for."""
+    deterministic: bool = False
+    """Compute in fp32, so that no answer depends on what else is in its batch."""
     command: Sequence[str] = ()
     staged: bool = False
     """Look at the variants without an adapter first; train none where one meets the targets."""
@@ -61,6 +63,8 @@ class Session:
     encoders: Encoders
     engines: dict[engines.Place, Engine] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    again: dict[str, Completion] = field(default_factory=dict)
+    """Second answers to a few requests, by key: what the run's noise is read off."""
 
     @classmethod
     def begin(cls, suite: Suite, settings: Settings, progress: Progress | None) -> Session:

@@ -30,6 +30,8 @@ class Provenance:
     environment: Mapping[str, Any]
     packages: Mapping[str, Any]
     timings: Mapping[str, Any]
+    noise: Mapping[str, Any]
+    """Task -> answers asked again, how many changed, and the floor of each metric."""
     files: tuple[tuple[str, str, bool], ...]
     """Name, SHA-256 when written, still the same."""
     unscored: tuple[Unscored, ...]
@@ -63,6 +65,7 @@ def provenance(run: Run) -> Provenance:
         environment=environment,
         packages=packages,
         timings=m.get("timings") or {},
+        noise=m.get("noise") or {},
         files=tuple((name, str(sha), name not in run.tampered) for name, sha in files.items()),
         unscored=tuple(unscored(run)),
         rules=m.get("rules") or {},

@@ -1,59 +1,67 @@
-"""The cache of responses and scores: SQLite, each entry on disk as soon as it exists.
+"""The cache of responses and scores: SQLite, on disk when a call that stores returns.
 
 Write-ahead logging lets several processes read and write at a time, and keeps every committed
 entry when the process is killed. ``synchronous=NORMAL`` means that a power cut may lose the
 last entries (never damage the file); they are then made again. The file must lie on a local
-disk: write-ahead logging does not work over network file systems.
+disk: write-ahead logging does not work over network file systems. docs/cache.md says the rest.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, TypeVar
 
-import filelock
+from harness.store import cache_file, cache_prune
+from harness.store.cache_entries import COLUMNS, decoded, digest, encoded
+from harness.store.cache_file import NAME, SET_ASIDE, TABLES, Table, today
 
-from harness.errors import UsageError
+__all__ = ["NAME", "TABLES", "Cache", "Table"]
 
-Table = Literal["responses", "scores", "evidence"]
-TABLES: tuple[Table, ...] = get_args(Table)
-_BUSY_S = 60.0
+T = TypeVar("T")
 # Below the least limit on bound variables of any SQLite in use (999).
 _CHUNK = 900
 
 
 class Cache:
-    """Maps keys to JSON objects, in three tables. Use ``Cache.open``."""
+    """Maps keys to JSON objects, in three tables. Use ``Cache.open``.
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    One thread at a time.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, most: int | None) -> None:
         self.path = path
+        self.damaged = 0
+        """Entries that were found damaged and set aside."""
         self._connection = connection
+        self._most = most
+        self._file = _identity(path)
 
     @classmethod
     def open(cls, path: Path) -> Cache:
         """Open the cache at ``path``, making it (and its folder) where there is none.
 
         A damaged file is set aside as ``<name>.damaged-<time>`` with a warning, and a new one
-        is begun. Raises UsageError where it cannot be written.
+        is begun with what is whole in it. Above ``HARNESS_CACHE_MAX_SIZE`` the least recently
+        used entries go. Raises UsageError where it cannot be written.
         """
+        most = cache_prune.limit()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Two processes that both find damage must not each set the other's file aside.
-            with filelock.FileLock(f"{path}.lock"):
-                try:
-                    return cls(path, _connect(path))
-                except sqlite3.DatabaseError as error:
-                    if isinstance(error, sqlite3.OperationalError):
-                        raise
-                    _set_aside(path, error)
-                    return cls(path, _connect(path))
+            with cache_file.lock(path):
+                connection = cache_file.open_file(path)
+                opened = cls(path, connection, most)
         except (sqlite3.Error, OSError) as error:
-            raise _unusable(path, error) from error
+            raise cache_file.unusable(path, error) from error
+        opened._bound()
+        return opened
 
     def __enter__(self) -> Cache:
         return self
@@ -62,35 +70,44 @@ class Cache:
         self.close()
 
     def close(self) -> None:
+        self._bound()
         self._connection.close()
 
     def get_many(self, table: Table, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """The entries of those ``keys`` that are there. Raises UsageError where it is damaged."""
+        """The entries of those ``keys`` that are there, which count as used today.
+
+        One that is damaged is set aside with a warning, and is not there. Raises UsageError where
+        the cache cannot be read.
+        """
         _known(table)
         wanted = list(dict.fromkeys(keys))
         found: dict[str, dict[str, Any]] = {}
-        try:
-            for start in range(0, len(wanted), _CHUNK):
-                some = wanted[start : start + _CHUNK]
-                marks = ",".join("?" * len(some))
-                rows = self._connection.execute(
-                    f"SELECT key, value FROM {table} WHERE key IN ({marks})", some
-                )
-                found.update((key, json.loads(value)) for key, value in rows)
-        except (sqlite3.Error, ValueError) as error:
-            raise _unusable(self.path, error) from error
+        damaged: list[str] = []
+        stale: list[str] = []
+        now = today()
+        for some in _chunks(wanted):
+            for key, value, used in self._safely(partial(_read, table=table, keys=some)):
+                if value is None:
+                    damaged.append(key)
+                    continue
+                found[key] = value
+                if not isinstance(used, int) or used < now:
+                    stale.append(key)
+        if damaged:
+            self._safely(lambda c: self._set_aside(c, table, damaged))
+        if stale:
+            self._touch(table, stale, now)
         return found
 
     def put(self, table: Table, key: str, value: Mapping[str, Any]) -> dict[str, Any]:
-        """Store one entry, on disk when this returns, and return the one that is there now.
+        """Store one entry and return the one that is there now: see ``put_many``."""
+        return self.put_many(table, [(key, value)])[key]
 
-        That is another's where a response was there already: see ``put_many``.
-        """
-        self.put_many(table, [(key, value)])
-        return self.get_many(table, [key])[key]
-
-    def put_many(self, table: Table, items: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """Store entries in one transaction: all of them or none.
+    def put_many(
+        self, table: Table, items: Iterable[tuple[str, Mapping[str, Any]]]
+    ) -> dict[str, dict[str, Any]]:
+        """Store entries in one transaction, all of them or none, and return those that are there
+        now. They are on disk when this returns.
 
         A response is never replaced: where two processes answer the same request the first
         answer stays, so that every run that used it can be repeated. Other entries replace those
@@ -98,22 +115,170 @@ class Cache:
         included), UsageError where the disk is full or cannot be written.
         """
         _known(table)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        rows = [(key, _encoded(value), now) for key, value in items]
-        clash = "IGNORE" if table == "responses" else "REPLACE"
+        first_stays = table == "responses"
+        rows: dict[str, str] = {}
+        for key, value in items:
+            text = encoded(value)
+            rows[key] = rows.get(key, text) if first_stays else text
+        there: dict[str, dict[str, Any]] = {key: json.loads(text) for key, text in rows.items()}
+        if rows:
+            others = self._safely(lambda c: self._insert(c, table, rows, first_stays))
+            there.update(others)
+        return there
+
+    def prune(
+        self,
+        *,
+        most: int | None = None,
+        unused_since: int | None = None,
+        dry_run: bool = False,
+    ) -> cache_prune.Pruned:
+        """See ``cache_prune.prune``. Raises UsageError where the cache cannot be written."""
+        return self._safely(
+            lambda c: cache_prune.prune(c, most=most, unused_since=unused_since, dry_run=dry_run)
+        )
+
+    def drop_set_aside(self) -> tuple[int, list[str]]:
+        """Delete the damaged entries and files that were set aside; how many, and which."""
+        return self._safely(lambda c: cache_prune.drop_set_aside(self.path, c))
+
+    def _insert(
+        self, connection: sqlite3.Connection, table: Table, rows: Mapping[str, str], keep: bool
+    ) -> dict[str, dict[str, Any]]:
+        """Those that were there before, where they are kept."""
+        with _transaction(connection):
+            made = _write(connection, table, rows, "IGNORE" if keep else "REPLACE")
+            if not keep or made == len(rows):
+                return {}
+            others = {
+                key: value
+                for some in _chunks(list(rows))
+                for key, value, _ in _read(connection, table, some)
+            }
+            damaged = [key for key in rows if others.get(key) is None]
+            if damaged:
+                self._aside(connection, table, damaged)
+                _write(connection, table, {key: rows[key] for key in damaged}, "REPLACE")
+        return {key: value for key, value in others.items() if value is not None}
+
+    def _set_aside(self, connection: sqlite3.Connection, table: Table, keys: list[str]) -> None:
+        with _transaction(connection):
+            # Another process may have set one aside meanwhile, and made it again.
+            still = [
+                key
+                for some in _chunks(keys)
+                for key, value, _ in _read(connection, table, some)
+                if value is None
+            ]
+            self._aside(connection, table, still)
+
+    def _aside(self, connection: sqlite3.Connection, table: Table, keys: list[str]) -> None:
+        for key in keys:
+            connection.execute(
+                f"INSERT INTO {SET_ASIDE} (of, found, {COLUMNS}) SELECT ?, ?, key, "
+                f"CAST(value AS BLOB), created, checksum, used FROM {table} WHERE key = ?",
+                (table, _now(), key),
+            )
+            connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+        if keys:
+            self.damaged += len(keys)
+            warnings.warn(
+                f"Damaged entries in the table {table} of the cache {self.path}: {len(keys)}. They "
+                "are set aside and made again. 'harness cache verify' looks at all others.",
+                stacklevel=2,
+            )
+
+    def _touch(self, table: Table, keys: list[str], day: int) -> None:
+        def update(connection: sqlite3.Connection) -> None:
+            with _transaction(connection):
+                for some in _chunks(keys):
+                    marks = ",".join("?" * len(some))
+                    connection.execute(
+                        f"UPDATE {table} SET used = ? WHERE key IN ({marks})", [day, *some]
+                    )
+
+        # Only when it was used is lost: a run that needs to store nothing needs no space either.
+        with suppress(sqlite3.OperationalError):
+            self._safely(update, explain=False)
+
+    def _safely(self, work: Callable[[sqlite3.Connection], T], *, explain: bool = True) -> T:
+        """``work`` on the connection; once more on a new file where this one is damaged."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            with self._connection:
-                self._connection.executemany(
-                    f"INSERT OR {clash} INTO {table} (key, value, created) VALUES (?, ?, ?)", rows
-                )
-        except sqlite3.Error as error:
-            raise _unusable(self.path, error) from error
+            try:
+                return work(self._connection)
+            except sqlite3.DatabaseError as error:
+                if not cache_file.is_damage(error):
+                    raise
+                self._renew(error)
+                return work(self._connection)
+        except (sqlite3.Error, OSError) as error:
+            if not explain and isinstance(error, sqlite3.OperationalError):
+                raise
+            raise cache_file.unusable(self.path, error) from error
+
+    def _renew(self, error: sqlite3.Error) -> None:
+        self._connection.close()
+        with cache_file.lock(self.path):
+            # Another process that uses it may have set it aside already.
+            if _identity(self.path) == self._file:
+                self._connection = cache_file.renewed(self.path, error)
+            else:
+                self._connection = cache_file.open_file(self.path)
+            self._file = _identity(self.path)
+
+    def _bound(self) -> None:
+        # A file that is too large, or too damaged to be made smaller, is no reason to stop: what
+        # is read and written says so itself.
+        with suppress(sqlite3.Error):
+            cache_prune.bound(self.path, self._connection, self._most)
 
 
-def _encoded(value: Mapping[str, Any]) -> str:
-    # ASCII escapes carry lone surrogates, which SQLite's UTF-8 text cannot.
-    return json.dumps(dict(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+class _transaction:
+    """BEGIN IMMEDIATE … COMMIT: waits for other writers at its beginning, never in the middle."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, *raised: Any) -> None:
+        self._connection.__exit__(*raised)
+
+
+def _write(
+    connection: sqlite3.Connection, table: Table, rows: Mapping[str, str], clash: str
+) -> int:
+    """How many were inserted."""
+    now, day = _now(), today()
+    made = connection.executemany(
+        f"INSERT OR {clash} INTO {table} ({COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+        [(key, text, now, digest(key, text.encode()), day) for key, text in rows.items()],
+    )
+    return made.rowcount
+
+
+def _read(
+    connection: sqlite3.Connection, table: Table, keys: Sequence[str]
+) -> list[tuple[str, dict[str, Any] | None, int | None]]:
+    """Key, value (None: damaged) and day of the last use, of those that are there."""
+    marks = ",".join("?" * len(keys))
+    rows = connection.execute(
+        # As bytes: a damaged text may be no UTF-8.
+        f"SELECT key, CAST(value AS BLOB), checksum, used FROM {table} WHERE key IN ({marks})",
+        keys,
+    )
+    asked = set(keys)
+    return [
+        (key, decoded(key, value, checksum), used)
+        for key, value, checksum, used in rows
+        if key in asked
+    ]
+
+
+def _chunks(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), _CHUNK):
+        yield keys[start : start + _CHUNK]
 
 
 def _known(table: str) -> None:
@@ -121,48 +286,10 @@ def _known(table: str) -> None:
         raise ValueError(f"The 'table' parameter must be one of {TABLES}, got {table!r}.")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        for table in TABLES:
-            connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {table} "
-                "(key TEXT PRIMARY KEY, value TEXT NOT NULL, created TEXT NOT NULL) WITHOUT ROWID"
-            )
-        (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if state != "ok":
-            raise sqlite3.DatabaseError(state)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _set_aside(path: Path, error: sqlite3.Error) -> None:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    path.rename(aside)
-    # The log belongs to the damaged file; replayed into the new one it would damage that too.
-    for suffix in ("-wal", "-shm"):
-        log = path.with_name(path.name + suffix)
-        if log.exists():
-            log.rename(aside.with_name(aside.name + suffix))
-    warnings.warn(
-        f"The cache {path} was damaged ({error}). It is kept as {aside.name}, and a new one is "
-        "begun: responses will be made again.",
-        stacklevel=3,
-    )
-
-
-def _unusable(path: Path, error: Exception) -> UsageError:
-    reason = getattr(error, "strerror", None) or str(error)
-    remedy = "Free some space, choose another folder, or correct its permissions."
-    if "locked" in reason:
-        remedy = "Another process has held it for too long; wait for it or stop it."
-    elif isinstance(error, ValueError) or not isinstance(
-        error, (sqlite3.OperationalError, OSError)
-    ):
-        remedy = "It is damaged; delete it, and responses will be made again."
-    return UsageError(f"The cache {path} cannot be used: {reason}. {remedy}")
+def _identity(path: Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

@@ -20,8 +20,9 @@ pytest.importorskip("torch", reason="the extra 'local' is not installed")
 from harness import sources
 from harness.engines import adapters, ray_worker
 from harness.engines.local import LocalEngine
-from harness.engines.ray_cluster import cores, require_ray
+from harness.engines.ray_cluster import require_ray
 from harness.engines.ray_engine import RayEngine
+from harness.engines.threads import available
 from harness.errors import PreflightError, UsageError
 from harness.types import Forced, Request
 
@@ -31,7 +32,7 @@ ray = require_ray()
 
 pytestmark = [
     pytest.mark.model,
-    pytest.mark.skipif(cores() < 2, reason="two workers need two cores"),
+    pytest.mark.skipif(available() < 2, reason="two workers need two cores"),
 ]
 
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.room import Layout, Machine, on_cpus, on_gpus, parameters, worker_bytes
+from harness.engines.room import BATCH, Layout, Machine, on_cpus, on_gpus, parameters, worker_bytes
 from harness.errors import UsageError
 
 GIB = 1 << 30
 
 
-def test_a_worker_needs_weights_cache_and_the_rest() -> None:
-    assert worker_bytes(7_000_000_000, 0, 0, "bf16") == 14_000_000_000 + GIB
-    # Llama 2 7B: 32 layers of keys and values, 4,096 wide.
-    assert worker_bytes(0, 2 * 32 * 4096, 1000, "bf16") == 524_288 * 1000 + GIB
-    fp32, bf16, nf4 = (worker_bytes(10**9, 100, 100, p) for p in ("fp32", "bf16", "nf4"))
+def test_a_worker_needs_weights_a_batch_and_the_rest() -> None:
+    assert worker_bytes(7_000_000_000, 0, "bf16", "cuda") == 14_000_000_000 + GIB
+    assert worker_bytes(0, 100, "bf16", "cuda") == 100 * BATCH["cuda"] + GIB
+    fp32, bf16, nf4 = (worker_bytes(10**9, 100, p, "cuda") for p in ("fp32", "bf16", "nf4"))
     assert fp32 > bf16 > nf4
+    assert worker_bytes(10**9, 0, "bf16", "cpu") == 4 * 10**9 + GIB, "packed beside it"
 
 
 def test_weights_are_counted_in_the_headers(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Scripted:
 
     def __init__(self, folder: Path, stop_after: int | None = None) -> None:
         self.folder = folder
-        self.identity = {"precision": "bf16", "weights_sha256": "0", "template_sha256": "0"}
+        self.identity = {"precision": "fp32", "weights_sha256": "0", "template_sha256": "0"}
         self.asked: list[tuple[str, str, str | None]] = []
         """System prompt, question and adapter of every request, in order."""
         self.context_length = 100

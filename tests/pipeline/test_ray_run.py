@@ -19,7 +19,8 @@ pytest.importorskip("torch", reason="the extra 'local' is not installed")
 import psutil
 
 from harness import pipeline
-from harness.engines.ray_cluster import cores, require_ray
+from harness.engines.ray_cluster import require_ray
+from harness.engines.threads import available
 from harness.pipeline import Settings
 from harness.store.runs import read_run
 from harness.types import Adapter, Data, Sample, Suite, Task, Variant
@@ -30,7 +31,7 @@ ray = require_ray()
 
 pytestmark = [
     pytest.mark.model,
-    pytest.mark.skipif(cores() < 2, reason="two workers need two cores"),
+    pytest.mark.skipif(available() < 2, reason="two workers need two cores"),
 ]
 
 
