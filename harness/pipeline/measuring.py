@@ -125,7 +125,7 @@ def as_run(
         seed=session.settings.seed,
         limit=session.settings.limit,
         repeats=work.repeats,
-        device=next(iter(session.engines.values())).device,
+        device=", ".join(dict.fromkeys(e.device for e in session.engines.values())),
         command=session.settings.command,
         timings=session.timings,
         warnings=cautions(session.suite, variants, work.inputs, done),
