@@ -106,27 +106,39 @@ class Endpoint:
             return Failure(found.reason, found.status, lost=True)
         return found
 
-    def post(self, path: str, body: Body, stop: threading.Event | None = None) -> Reply | Failure:
-        """POST ``body``, again where it was lost or the server was busy.
+    def post(
+        self,
+        path: str,
+        body: Body,
+        *,
+        retries: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> Reply | Failure:
+        """POST ``body``, again where it was lost or the server was busy (at most ``retries`` times;
+        None: as the endpoint was told).
 
         Raises ServerError where the key is refused. ``stop``: give up as soon as it is set.
         """
         stop, client = stop or threading.Event(), self._client
         lost = Lost("not asked")
-        for attempt in range(self._max_retries + 1):
+        retries = self._max_retries if retries is None else retries
+        for attempt in range(retries + 1):
             found = self._paced(lambda: client.post(path, body=dict(body), cast_to=object), stop)
             if isinstance(found, Failure) and found.status in (401, 403):
                 raise self.key_error(found.reason)
             if not isinstance(found, Lost):
                 return found
             lost = found
-            if lost.hopeless or stop.is_set():
+            if lost.hopeless:
+                asks = f"{lost.reason} (the server asks for {lost.wish_s:.0f} s of patience)"
+                return Failure(asks, lost.status, lost=True)
+            if stop.is_set():
                 return Failure(lost.reason, lost.status, lost=True)
-            if attempt < self._max_retries and not lost.wish_s:
+            if attempt < retries and not lost.wish_s:
                 # Jitter, so that requests refused together do not come back together.
                 longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**attempt)
                 stop.wait(random.uniform(longest / 2, longest))
-        tries = f"{self._max_retries + 1} tries" if self._max_retries else "1 try"
+        tries = f"{retries + 1} tries" if retries else "1 try"
         return Failure(f"{lost.reason} (after {tries})", lost.status, lost=True)
 
     def _paced(self, send: Callable[[], Any], stop: threading.Event) -> Reply | Failure | Lost:
@@ -211,7 +223,7 @@ class Endpoint:
                 except queue.Empty:
                     return
                 try:
-                    done.put((key, self.post(path, body, stop)))
+                    done.put((key, self.post(path, body, stop=stop)))
                 except BaseException as error:
                     done.put((key, error))
 

@@ -114,7 +114,8 @@ class Dialect:
         return found
 
     def _one_token(self, name: str) -> Reply | Failure:
-        return self.endpoint.post(self.path, self.body(self._prompt, name, 1))
+        # Few tries: a mistake in a name is told at once, and nothing has been spent.
+        return self.endpoint.post(self.path, self.body(self._prompt, name, 1), retries=1)
 
     @cached_property
     def _prompt(self) -> Prompt:
