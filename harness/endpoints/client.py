@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.endpoints.pace import Pace
 from harness.endpoints.refusals import Lost, said, wish
@@ -22,6 +22,7 @@ GONE = 10
 LONGEST_REASON = 300
 
 Body = Mapping[str, Any]
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +204,15 @@ class Endpoint:
     # ---- many
 
     def post_many(
-        self, path: str, bodies: Sequence[tuple[str, Body]]
-    ) -> Iterator[tuple[str, Reply | Failure]]:
+        self, path: str, bodies: Sequence[tuple[Key, Body]]
+    ) -> Iterator[tuple[Key, Reply | Failure]]:
         """(key, what came back) for each (key, body), as they come.
 
         Raises ServerError where the server has gone: waiting out the retries of every request
         would take hours and end in nothing.
         """
-        waiting: queue.SimpleQueue[tuple[str, Body]] = queue.SimpleQueue()
-        done: queue.SimpleQueue[tuple[str, Reply | Failure | BaseException]] = queue.SimpleQueue()
+        waiting: queue.SimpleQueue[tuple[Key, Body]] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[Key, Reply | Failure | BaseException]] = queue.SimpleQueue()
         stop = threading.Event()
         for one in bodies:
             waiting.put(one)

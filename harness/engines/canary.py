@@ -52,6 +52,22 @@ def applied(by_adapter: Moved, by_itself: Moved) -> bool:
     return by_adapter.texts > by_itself.texts
 
 
+def mixed_up(
+    bare: Sequence[Answer],
+    adapted: Sequence[Answer],
+    bare_together: Sequence[Answer],
+    adapted_together: Sequence[Answer],
+) -> int:
+    """Answers that become the other's word for word once both are asked at the same time.
+
+    vLLM on CPU does that with ``--max-loras`` no greater than the number of adapters: rows of the
+    base in a batch with an adapter's get the adapter (vllm-project/vllm pull request 48421).
+    """
+    rows = zip(bare, adapted, bare_together, adapted_together, strict=True)
+    apart = [row for row in rows if row[0].text != row[1].text]
+    return sum((b.text == a_.text) + (a.text == b_.text) for a, b, a_, b_ in apart)
+
+
 def evidence(by_adapter: Moved, by_itself: Moved, probes: int) -> dict[str, Any]:
     """For the run's manifest."""
     return {

@@ -97,7 +97,8 @@ class ServerEngine:
                 f"belongs to '{parent}', and this variant's model is '{self.model}'."
             )
         first, second = self._bare
-        by_adapter = canary.moved(second, self._probed(adapter))
+        adapted = self._probed(adapter)
+        by_adapter = canary.moved(second, adapted)
         by_itself = canary.moved(first, second)
         if not canary.applied(by_adapter, by_itself):
             raise PreflightError(
@@ -114,8 +115,15 @@ class ServerEngine:
             "template": "rendered here" if self._dialect.template else "the server's, not known",
             "weights": "on the server, not known",
             "parent": parent,
-            "canary": canary.evidence(by_adapter, by_itself, len(first)),
+            "canary": {
+                **canary.evidence(by_adapter, by_itself, len(first)),
+                "mixed_up_when_asked_together": self._mixed_up(adapter, second, adapted),
+            },
         }
+
+    def _mixed_up(self, adapter: str, bare: Sequence[Answer], adapted: Sequence[Answer]) -> int:
+        together = self._answers((self.model, adapter))
+        return canary.mixed_up(bare, adapted, together[self.model], together[adapter])
 
     @cached_property
     def _bare(self) -> tuple[list[Answer], list[Answer]]:
@@ -123,40 +131,44 @@ class ServerEngine:
         return self._probed(self.model), self._probed(self.model)
 
     def _probed(self, name: str) -> list[Answer]:
-        prompts = self.prompts([*map(_said, canary.PROBES), *self.probes])
-        found = self._asked(prompts, name)
-        if self._tells_logs and all(isinstance(one, Failure) for one in found):
+        return self._answers((name,))[name]
+
+    def _answers(self, names: Sequence[str]) -> dict[str, list[Answer]]:
+        """Each name's answers to the probes, all under way at a time."""
+        found = self._asked(names)
+        if self._tells_logs and all(isinstance(one, Failure) for one in found.values()):
             # Refused with log-probabilities; the texts remain.
             self._tells_logs = False
-            found = self._asked(prompts, name)
-        answers = []
-        for one in found:
+            found = self._asked(names)
+        answers: dict[str, list[Answer]] = {name: [] for name in names}
+        for (_, name), one in sorted(found.items()):
             answer = one.reason if isinstance(one, Failure) else endpoints.read_answer(one.content)
             if isinstance(answer, str):
                 raise PreflightError(
                     f"Whether '{name}' is served at {self._endpoint.base_url} cannot be proved, as "
                     f"a probe was not answered: {answer}"
                 )
-            answers.append(answer)
+            answers[name].append(answer)
         return answers
 
-    def _asked(self, prompts: Sequence[Prompt], name: str) -> list[Reply | Failure]:
+    def _asked(self, names: Sequence[str]) -> dict[tuple[int, str], Reply | Failure]:
         logs: Mapping[str, Any] = {}
         if self._tells_logs and self.server.api == "chat":
             logs = {"logprobs": True, "top_logprobs": canary.RIVALS}
         elif self._tells_logs:
             logs = {"logprobs": canary.RIVALS}
-        bodies = [
-            (str(i), {**self._dialect.body(prompt, name, canary.NEW_TOKENS), **logs})
+        prompts = self.prompts([*map(_said, canary.PROBES), *self.probes])
+        bodies = {
+            (i, name): {**self._dialect.body(prompt, name, canary.NEW_TOKENS), **logs}
             for i, prompt in enumerate(prompts)
-        ]
-        found = dict(self._endpoint.post_many(self._dialect.path, bodies))
-        return [found[key] for key, _ in bodies]
+            for name in names
+        }
+        return dict(self._endpoint.post_many(self._dialect.path, list(bodies.items())))
 
     # ---- completions
 
     def complete(self, requests: Sequence[Request]) -> Iterator[Completion]:
-        fitting = {}
+        fitting: dict[str | None, dict[str, Request]] = {}
         for request in requests:
             length = len(request.prompt.tokens or ())
             if length + request.max_new_tokens > self.context_length:
@@ -166,10 +178,13 @@ class ServerEngine:
                 )
                 yield Completion(request.key, None, length, 0, 0.0, "error", error)
             else:
-                fitting[request.key] = request
-        bodies = [(key, self._request(request)) for key, request in fitting.items()]
-        for key, found in self._endpoint.post_many(self._dialect.path, bodies):
-            yield self._completion(fitting[key], found)
+                fitting.setdefault(request.adapter, {})[request.key] = request
+        # One name after the other: not every server keeps names apart in one batch
+        # (``canary.mixed_up``).
+        for group in fitting.values():
+            bodies = [(key, self._request(request)) for key, request in group.items()]
+            for key, found in self._endpoint.post_many(self._dialect.path, bodies):
+                yield self._completion(group[key], found)
 
     def _request(self, request: Request) -> dict[str, Any]:
         name = request.adapter or self.model

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import fingerprints
 from harness.pipeline import engines, likelihoods, probe, record, responses, scoring
-from harness.pipeline.cautions import cautions
+from harness.pipeline.cautions import about_servers, cautions
 from harness.pipeline.planning import Plan, plan
 from harness.pipeline.session import Work
 from harness.store.runs import Run
@@ -128,7 +128,10 @@ def as_run(
         device=", ".join(dict.fromkeys(e.device for e in session.engines.values())),
         command=session.settings.command,
         timings=session.timings,
-        warnings=cautions(session.suite, variants, work.inputs, done),
+        warnings=[
+            *cautions(session.suite, variants, work.inputs, done),
+            *about_servers(made.measured),
+        ],
     )
     manifest |= {key: value for key, value in found.items() if value is not None}
     return Run(None, manifest, *tables)

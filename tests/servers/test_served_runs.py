@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -25,9 +26,10 @@ from harness.recipes import load_variant
 from harness.rules import parse_rules
 
 HERE = Path(__file__).parent
+samples = tuple(Sample(f"s{i}", f"q{i}", ("yes",)) for i in range(60))
 suite = Suite(
     "served",
-    [Task("t", Data(tuple(Sample(f"s{i}", f"q{i}", ("yes",)) for i in range(60))), ["exact_match"])],
+    [Task("t", Data(samples), ["exact_match"])],
     [load_variant(HERE / f"{name}.toml") for name in ("base", "tuned")],
     parse_rules(
         {
@@ -106,9 +108,10 @@ def test_a_second_run_asks_only_whether_the_server_is_still_the_same(
     done = run(server.url, "--out", tmp_path / "again")
     assert done.returncode == 0, done.stderr
     again = server.asked[first:]
-    # One token of each name, the canary (six prompts, by the base twice), and what failed.
+    # One token of each name, the canary (six prompts: the base twice, the adapter, and both
+    # together), and what failed.
     assert sum(b["max_tokens"] == 1 for b in again) == 2
-    assert sum(b["max_tokens"] == 16 for b in again) == 3 * 6
+    assert sum(b["max_tokens"] == 16 for b in again) == 5 * 6
     assert [server.question(b) for b in again if b["max_tokens"] == 64] == ["q7", "q7"]
     both = [read_run(tmp_path / name).outputs for name in ("run", "again")]
     assert both[0].equals(both[1])
@@ -121,6 +124,32 @@ def test_an_adapter_that_the_server_ignores_is_no_result(run: Run) -> None:
     assert done.returncode == 4
     assert "The adapter 'tuned' changes nothing on the server" in done.stderr
     assert 64 not in asked
+
+
+def test_a_server_that_mixes_names_up_is_asked_for_one_at_a_time_and_told_of(
+    run: Run, tmp_path: Path
+) -> None:
+    """As vLLM on CPU: the base's answer is the adapter's while one for the adapter is made."""
+    under_way: list[str] = []
+
+    def answer(body: Mapping[str, Any], before: int) -> Said:
+        under_way.append(body["model"])
+        time.sleep(0.05)
+        adapted = "tuned" in under_way
+        under_way.remove(body["model"])
+        return answers({**body, "model": "tuned"} if adapted else body, before)
+
+    with serving(answer) as script:
+        done = run(script.url)
+    assert done.returncode == 0, done.stderr
+    found = read_run(tmp_path / "run")
+    assert "asked for the base and for the adapter at the same time" in str(
+        found.manifest["warnings"]
+    )
+    said = {
+        r["sample_id"]: r["output"] for r in found.outputs.to_pylist() if r["variant"] == "base"
+    }
+    assert said["s1"] == said["s59"] == "no"
 
 
 def test_a_server_that_is_not_there_costs_nothing(run: Run) -> None:
