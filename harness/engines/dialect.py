@@ -10,8 +10,9 @@ from typing import Any
 
 from harness import endpoints, models
 from harness.endpoints import Endpoint, Failure, Reply
+from harness.engines import forcing
 from harness.errors import ServerError, did_you_mean
-from harness.types import Message, Prompt, Server
+from harness.types import Forced, Likelihood, Message, Prompt, Server
 
 NEUTRAL: Mapping[str, Mapping[str, Any]] = {
     "vLLM": {"repetition_penalty": 1.0, "top_k": -1, "min_p": 0.0},
@@ -22,6 +23,13 @@ their own: what a request says is all there is."""
 
 HELLO = "Write one sentence about the sea."
 _NOBODY = "no-model-has-this-name"
+NOT_TOLD = (
+    "the server does not tell how likely a given text is (vLLM does, with api = 'completions')"
+)
+NOT_WITH_ADAPTERS = (
+    "vLLM with LoRA modules is not asked how likely a given text is: its engine may end over it "
+    "(vllm-project/vllm issue 16668)"
+)
 MISCOUNT = "the server counts other tokens in the prompt than were rendered here"
 
 
@@ -84,6 +92,22 @@ class Dialect:
             body["prompt"] = list(prompt.tokens or ()) if self.as_tokens else prompt.text
         neutral = NEUTRAL.get(self.told.kind or "", {})
         return {**body, **neutral, **(self.server.extra_body or {})}
+
+    @property
+    def no_likelihoods(self) -> str | None:
+        """Why the server cannot be asked how likely a prompt's own tokens are; None: it can."""
+        if self._folder is None or not self.as_tokens or self.told.kind != "vLLM":
+            return NOT_TOLD
+        if any(entry.get("parent") for entry in (self.told.models or {}).values()):
+            return NOT_WITH_ADAPTERS
+        return None
+
+    def row(self, request: Forced, context: int) -> forcing.Row | Likelihood:
+        """Prompt and target in tokens; or, with the reason, no likelihood."""
+        assert self._folder is not None
+        ends = models.end_tokens(self._folder, self._tokenizer)
+        # One token less than the context: the server writes one.
+        return forcing.row(self._tokenizer, ends, request, context - 1)
 
     # ---- names
 

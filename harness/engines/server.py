@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import endpoints
 from harness.endpoints import Answer, Failure, Reply
-from harness.engines import canary
+from harness.engines import canary, forcing, told_likelihoods
 from harness.engines.dialect import MISCOUNT, Dialect
 from harness.engines.sampling import seed_of
 from harness.errors import PreflightError
@@ -218,9 +218,23 @@ class ServerEngine:
         )
 
     def likelihoods(self, requests: Sequence[Forced]) -> Iterator[Likelihood]:
+        why = self._dialect.no_likelihoods
+        if why is not None:
+            yield from (Likelihood(request.key, None, None, 0, 0, why) for request in requests)
+            return
+        rows: dict[str | None, dict[str, forcing.Row]] = {}
         for request in requests:
-            reason = "an OpenAI-compatible server does not tell how likely a given text is"
-            yield Likelihood(request.key, None, None, 0, 0, reason)
+            row = self._dialect.row(request, self.context_length)
+            if isinstance(row, Likelihood):
+                yield row
+            else:
+                rows.setdefault(request.adapter, {})[request.key] = row
+        for name, group in rows.items():
+            bodies = [
+                (key, told_likelihoods.body(row, name or self.model)) for key, row in group.items()
+            ]
+            for key, found in self._endpoint.post_many(self._dialect.path, bodies):
+                yield told_likelihoods.read(group[key], found)
 
     def close(self) -> None:
         self._endpoint.close()
