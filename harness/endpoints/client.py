@@ -97,10 +97,15 @@ class Endpoint:
     # ---- one request
 
     def get(self, path: str, *, timeout_s: float = 10.0) -> Reply | Failure:
-        """GET ``path`` below the base URL, or a whole URL, once. Raises ServerError where the
-        server cannot be reached."""
+        """GET ``path`` below the base URL, or a whole URL, once; a list comes as ``data``. Raises
+        ServerError where the server cannot be reached."""
         client = self._client.with_options(timeout=timeout_s)
-        found = self._once(lambda: client.get(path, cast_to=object))
+
+        def send() -> Any:
+            content = client.get(path, cast_to=object)
+            return {"data": content} if isinstance(content, list) else content
+
+        found = self._once(send)
         if isinstance(found, Lost):
             if found.unreachable:
                 raise self.error(f"cannot be reached: {found.reason}. Is it running there?")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness import fingerprints
 from harness.endpoints.client import Endpoint, Failure, Reply
 
-_STEADY = ("id", "root", "parent", "owned_by", "max_model_len", "meta")
+_STEADY = ("id", "root", "parent", "owned_by", "max_model_len", "meta", "lora")
 """Keys of a model's entry that are the same whenever one asks (``created`` is not: vLLM writes
 the time of asking)."""
 
@@ -25,6 +25,12 @@ class Told:
     """Version and build, where the server tells."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """Model name to the hash of its weights (Ollama)."""
+
+    @property
+    def loras(self) -> Mapping[str, int]:
+        """Names of adapters that a request puts on by number (llama.cpp), and their numbers."""
+        known = self.models or {}
+        return {name: int(entry["lora"]) for name, entry in known.items() if "lora" in entry}
 
     def entry(self, name: str) -> Mapping[str, Any] | None:
         """What is told of the model ``name``; None: it is not listed."""
@@ -50,12 +56,15 @@ def ask(endpoint: Endpoint) -> Told:
     about = {name: _peek(endpoint, f"{base[1]}/{path}") for name, path in _PAGES} if base else {}
     kind = _kind(models, about)
     told = {name: _known(page, _TOLD[name]) for name, page in about.items() if page}
+    if kind == "llama.cpp":
+        models = {**(models or {}), **_loras(about["loras"], list(models or {}))}
     return Told(models, kind, {k: v for k, v in told.items() if v}, _digests(about.get("tags")))
 
 
 _PAGES = (
     ("version", "version"),
     ("props", "props"),
+    ("loras", "lora-adapters"),
     ("info", "info"),
     ("ollama", "api/version"),
     ("tags", "api/tags"),
@@ -63,6 +72,7 @@ _PAGES = (
 _TOLD: Mapping[str, tuple[str, ...]] = {
     "version": ("version",),
     "props": ("build_info", "model_path", "chat_template"),
+    "loras": (),
     "info": ("version", "sha", "model_id", "model_sha", "model_dtype", "max_total_tokens"),
     "ollama": ("version",),
     "tags": (),
@@ -96,6 +106,18 @@ def _kind(models: Mapping[str, Any] | None, about: Mapping[str, Mapping[str, Any
     if about.get("ollama", {}).get("version"):
         return "Ollama"
     return "TGI" if about.get("info", {}).get("model_id") else None
+
+
+def _loras(page: Mapping[str, Any], bases: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """llama.cpp's adapters, by the name of their file: they have no other."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for one in page.get("data") or ():
+        known = isinstance(one, dict) and isinstance(one.get("path"), str)
+        if known and type(one.get("id")) is int:
+            name = re.split(r"[/\\]", one["path"])[-1].removesuffix(".gguf")
+            base = bases[0] if len(bases) == 1 else None
+            found[name] = {"id": name, "root": one["path"], "parent": base, "lora": one["id"]}
+    return found
 
 
 def _digests(page: Mapping[str, Any] | None) -> dict[str, str]:

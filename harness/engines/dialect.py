@@ -90,6 +90,11 @@ class Dialect:
             body["messages"] = list(prompt.messages)
         else:
             body["prompt"] = list(prompt.tokens or ()) if self.as_tokens else prompt.text
+        if self.told.loras:
+            body["lora"] = [
+                {"id": number, "scale": float(lora == name)}
+                for lora, number in self.told.loras.items()
+            ]
         neutral = NEUTRAL.get(self.told.kind or "", {})
         return {**body, **neutral, **(self.server.extra_body or {})}
 
@@ -108,6 +113,13 @@ class Dialect:
         ends = models.end_tokens(self._folder, self._tokenizer)
         # One token less than the context: the server writes one.
         return forcing.row(self._tokenizer, ends, request, context - 1)
+
+    def context_length(self, model: str) -> int:
+        """Where the server tells it; else no bound."""
+        entry = self.told.entry(model) or {}
+        meta = entry.get("meta")
+        known = [entry.get("max_model_len"), meta.get("n_ctx") if isinstance(meta, dict) else None]
+        return next((n for n in known if type(n) is int and n > 0), 1 << 30)
 
     # ---- names
 

@@ -68,8 +68,7 @@ class ServerEngine:
     @cached_property
     def context_length(self) -> int:
         """Of the served model where the server tells; else no bound."""
-        known = (self._dialect.told.entry(self.model) or {}).get("max_model_len")
-        return known if isinstance(known, int) else 1 << 30
+        return self._dialect.context_length(self.model)
 
     def prompts(self, conversations: Sequence[Sequence[Message]]) -> list[Prompt]:
         return self._dialect.prompts(conversations)

@@ -414,6 +414,21 @@ def test_settings_of_the_model_s_files_are_switched_off_where_the_server_has_the
     assert script.asked[0]["min_p"] == 0.1
 
 
+def test_adapters_of_llama_cpp_are_put_on_by_number() -> None:
+    """They have no names but their files', and its model's name is not looked at."""
+    listed = [{"id": 0, "path": "/a/other.gguf"}, {"id": 1, "path": "/a/tuned.gguf", "scale": 1.0}]
+    pages = {"/props": {"build_info": "b1"}, "/lora-adapters": listed}
+    with serving(models=["base"], pages=pages) as script:
+        made = engine(script)
+        made.reach(["tuned"])
+        with pytest.raises(ServerError, match="'tund' is not one that it has"):
+            made.reach(["tund"])
+        assert '"root":"/a/tuned.gguf"' in made.told_of("tuned")
+    scales = {body["model"]: [x["scale"] for x in body["lora"]] for body in script.asked}
+    assert (scales["base"], scales["tuned"]) == ([0.0, 0.0], [0.0, 1.0])
+    assert script.asked[0]["repeat_penalty"] == 1.0
+
+
 def logs(*pairs: tuple[str, float]) -> dict[str, Any]:
     made = [
         {"token": t, "logprob": x, "top_logprobs": [{"token": t, "logprob": x}]} for t, x in pairs
