@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -181,18 +183,29 @@ def test_the_other_ways_to_run(way: tuple[str, ...], server: Scripted, run: Run,
         assert all(len(seconds[v]) == 4 for v in ("base", "tuned"))
 
 
-def test_a_served_run_needs_no_torch(server: Scripted, run: Run, tmp_path: Path) -> None:
-    """Its own extra is enough: whatever would import torch finds one that cannot be imported."""
-    blocked = tmp_path / "blocked"
-    for name in ("torch", "transformers", "peft"):
-        (blocked / name).mkdir(parents=True)
-        (blocked / name / "__init__.py").write_text("raise ImportError('not here')", "utf-8")
-    import os
-
+@contextmanager
+def without(folder: Path, *packages: str) -> Iterator[None]:
+    """Whatever would import them finds ones that cannot be imported."""
+    for name in packages:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text("raise ImportError('not here')", "utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", f"{blocked}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
+        yield
+
+
+def test_a_served_run_needs_no_torch(server: Scripted, run: Run, tmp_path: Path) -> None:
+    with without(tmp_path / "blocked", "torch", "transformers", "peft"):
         done = run(server.url)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_extra_is_named_where_it_is_missing(server: Scripted, run: Run, tmp_path: Path) -> None:
+    with without(tmp_path / "blocked", "openai"):
+        done = run(server.url)
+    assert done.returncode == 2
+    assert "python -m pip install 'shipworthy[server]'" in " ".join(done.stderr.split())
+    assert server.asked == []
 
 
 def test_training_leaves_what_a_server_has_alone(
