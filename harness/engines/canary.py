@@ -1,9 +1,9 @@
 """Whether a server that is asked for an adapter gives something else than the base.
 
 A server may ignore a name it does not know, or serve the base under the adapter's; every number
-would then be the base's. A few prompts are answered by both. Answers of one model differ too, as
-a server's batches change its rounding, so the base answers twice: the adapter has to differ by more
-than the base does from itself.
+would then be the base's. A few prompts are answered by both, one after the other. Answers of one
+model can differ too, as whoever else asks the server shares its batches and so its rounding; so the
+base answers twice, and the adapter has to differ by more than the base does from itself.
 """
 
 from __future__ import annotations

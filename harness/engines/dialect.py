@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import endpoints, models
-from harness.endpoints import Endpoint, Failure, Reply
+from harness.endpoints import Answer, Endpoint, Failure, Reply
 from harness.engines import forcing
 from harness.errors import ServerError, did_you_mean
 from harness.types import Forced, Likelihood, Message, Prompt, Server
@@ -167,11 +167,18 @@ class Dialect:
                 "takes prompts as text only and does not count their tokens, so whether it reads "
                 "what was rendered here cannot be known. Use api = 'chat'."
             )
-        if tokens and answer.tokens_in not in (None, len(tokens)):
+        if tokens and not self.read_as_sent(answer, tokens):
             raise self.endpoint.error(
                 f"cannot be used with this tokenizer: {MISCOUNT} ({answer.tokens_in} for "
                 f"{len(tokens)}). Name the served model's tokenizer, or use api = 'chat'."
             )
+
+    def read_as_sent(self, answer: Answer, tokens: Sequence[int]) -> bool:
+        """Whether the server has read as many tokens as were rendered here. Token ids are what they
+        are, whether it counts them or not; text may come to others."""
+        if answer.tokens_in is None:
+            return self.as_tokens
+        return answer.tokens_in == len(tokens)
 
     def unknown(self, name: str, found: Failure) -> ServerError:
         known = self.told.models or {}

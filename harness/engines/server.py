@@ -133,7 +133,8 @@ class ServerEngine:
         return self._answers((name,))[name]
 
     def _answers(self, names: Sequence[str]) -> dict[str, list[Answer]]:
-        """Each name's answers to the probes, all under way at a time."""
+        """Each name's answers to the probes: of one name one after the other, as in batches of one
+        a model says the same again; of several names all at a time."""
         found = self._asked(names)
         if self._tells_logs and all(isinstance(one, Failure) for one in found.values()):
             # Refused with log-probabilities; the texts remain.
@@ -162,15 +163,19 @@ class ServerEngine:
             for i, prompt in enumerate(prompts)
             for name in names
         }
-        return dict(self._endpoint.post_many(self._dialect.path, list(bodies.items())))
+        path = self._dialect.path
+        if len(names) > 1:
+            return dict(self._endpoint.post_many(path, list(bodies.items())))
+        return {key: self._endpoint.post(path, body) for key, body in bodies.items()}
 
     # ---- completions
 
     def complete(self, requests: Sequence[Request]) -> Iterator[Completion]:
         fitting: dict[str | None, dict[str, Request]] = {}
         for request in requests:
+            # Where the server makes the prompt, only it knows the length.
             length = len(request.prompt.tokens or ())
-            if length + request.max_new_tokens > self.context_length:
+            if length and length + request.max_new_tokens > self.context_length:
                 error = (
                     f"prompt too long: {length} tokens and {request.max_new_tokens} new ones "
                     f"exceed the context of {self.context_length}"
@@ -204,7 +209,7 @@ class ServerEngine:
         if isinstance(answer, str):
             return _failed(request, answer)
         tokens = request.prompt.tokens
-        if tokens and answer.tokens_in not in (None, len(tokens)):
+        if tokens and not self._dialect.read_as_sent(answer, tokens):
             return _failed(request, MISCOUNT)
         full = answer.tokens_out is not None and answer.tokens_out >= request.max_new_tokens
         return Completion(

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from scripted_server import Said, Scripted, choice, serving
 from harness.endpoints import client, refusals
 from harness.engines.server import ServerEngine
 from harness.errors import PreflightError, ServerError
-from harness.types import Completion, Request, Server
+from harness.types import Completion, Message, Request, Server
 
 KEY = "secret-of-the-test"
 
@@ -36,8 +37,12 @@ def engine(script: Scripted, model: str = "base", **options: Any) -> ServerEngin
 
 
 def requests(made: ServerEngine, questions: list[str], **options: Any) -> list[Request]:
-    prompts = made.prompts([[{"role": "user", "content": q}] for q in questions])
+    prompts = made.prompts([[talk(q)] for q in questions])
     return [Request(q, p, **options) for q, p in zip(questions, prompts, strict=True)]
+
+
+def talk(text: str) -> Message:
+    return {"role": "user", "content": text}
 
 
 def ask(made: ServerEngine, *questions: str, **options: Any) -> dict[str, Completion]:
@@ -387,6 +392,43 @@ def test_retry_after_is_read_in_both_its_forms() -> None:
     assert refusals.wish({}) is None
 
 
+# ---- prompts rendered here
+
+
+@pytest.mark.model
+def test_text_stands_for_tokens_only_where_it_comes_to_the_same_ones(smollm2: Path) -> None:
+    """A server that takes text alone, and counts too many tokens, or none, for one question."""
+
+    def answer(body: Mapping[str, Any], before: int) -> Said:
+        if isinstance(body["prompt"], list):
+            return Said(400, {"error": "prompt must be a string"})
+        count = None if "uncounted" in body["prompt"] else len(tokenizer(body["prompt"]).input_ids)
+        usage = {"prompt_tokens": count and count + ("miscounted" in body["prompt"])}
+        return Said(body={"choices": [{"text": "yes", "finish_reason": "stop"}], "usage": usage})
+
+    from harness import models
+
+    tokenizer = models.load_tokenizer(smollm2)
+    with serving(answer) as script:
+        server = Server(script.url, api="completions", tokenizer=str(smollm2))
+        made = ServerEngine("base", server, tokenizer=smollm2)
+        assert made.identity["prompt_sent_as"] == "text"
+        found = ask(made, "fine", "miscounted", "uncounted")
+    assert found["fine"].text == "yes"
+    assert found["fine"].tokens_in == len(made.prompts([[talk("fine")]])[0].tokens or ())
+    for name in ("miscounted", "uncounted"):
+        assert "counts other tokens" in str(found[name].error)
+
+
+@pytest.mark.model
+def test_another_tokenizer_is_refused(smollm2: Path) -> None:
+    said = Said(body={"choices": [{"text": "y"}], "usage": {"prompt_tokens": 3}})
+    with serving(lambda *_: said) as script:
+        server = Server(script.url, api="completions", tokenizer=str(smollm2))
+        with pytest.raises(ServerError, match=r"counts other tokens.*\(3 for \d+\)"):
+            ServerEngine("base", server, tokenizer=smollm2).reach()
+
+
 # ---- identity and canary
 
 
@@ -439,7 +481,7 @@ def logs(*pairs: tuple[str, float]) -> dict[str, Any]:
 def test_an_adapter_that_changes_the_text_is_proved() -> None:
     with serving() as script:
         made = engine(script)
-        made.probes = [[{"role": "user", "content": "of the suite"}]]
+        made.probes = [[talk("of the suite")]]
         proof = made.prove("tuned")
     assert proof["canary"]["probes"] == proof["canary"]["texts_changed"] == 3
     assert proof["canary"]["texts_changed_by_asking_again"] == 0
@@ -503,7 +545,7 @@ def test_likelihoods_are_unscored_with_a_reason() -> None:
 
     with serving() as script:
         made = engine(script)
-        (prompt,) = made.prompts([[{"role": "user", "content": "q"}]])
+        (prompt,) = made.prompts([[talk("q")]])
         (found,) = made.likelihoods([Forced("k", prompt, "target")])
     assert found.log_likelihood is None
     assert "does not tell" in str(found.error)
