@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import models, scorers, sources
 from harness.errors import SuiteError, UsageError, did_you_mean
-from harness.pipeline import adapters, probe, sequence, staged
+from harness.pipeline import adapters, engines, probe, sequence, staged
 from harness.pipeline.inputs import Inputs, load, repeats
 from harness.pipeline.measuring import whole
 from harness.pipeline.planning import adapter_of
@@ -39,6 +39,7 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
     runs.check_place(settings.out or _default_folder(suite.name, "new"))
     ledger.total(session.spent)  # a damaged one is told before more is spent
     inputs = _inputs(session, variants)
+    engines.greet(session, inputs, variants)
     with session.timed("scorers"):
         scorers.prepare([s for i in inputs for s in i.scorers])
     with session.evaluation(), Cache.open(sources.cache_dir() / NAME) as cache:
@@ -56,7 +57,9 @@ def train(
 ) -> dict[str, adapters.Ready]:
     """Train the adapters of the suite's variants; returns variant name to adapter."""
     session = Session.begin(suite, settings, progress)
-    variants = [v for v in select(suite, settings.variants) if v.adapter is not None]
+    named = select(suite, settings.variants)
+    # What a server has was trained before.
+    variants = [v for v in named if v.adapter is not None and v.server is None]
     if not variants:
         raise SuiteError("None of these variants has an adapter, so there is nothing to train.")
     inputs = _inputs(session, variants)
@@ -100,7 +103,8 @@ def _inputs(session: Session, variants: Sequence[Variant]) -> list[Inputs]:
         inputs = [replace(i, scorers=wired(i.scorers, session.encoders)) for i in loaded]
     if settings.staged and session.suite.rules is not None:
         staged.check_targets(session.suite.rules, inputs)
-    models.pick_device(settings.device)
+    if any(v.server is None for v in variants):
+        models.pick_device(settings.device)
     return inputs
 
 
