@@ -177,9 +177,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     bench = prepared(options)
-    records = one_size(bench, 1, "start-up", options)
+    records = []
     for n in sorted(options.n):
         records += one_size(bench, n, "run", options)
+    # Last, when every side's files have been read before.
+    records += one_size(bench, 1, "start-up", options)
     about = verdict_table.about(options.threads, bench.pythons)
     if options.json:
         text = json.dumps({"date": date.today().isoformat(), **about, "records": records}, indent=1)

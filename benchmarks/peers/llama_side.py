@@ -26,7 +26,6 @@ def load() -> Complete:
     params.n_gpu_layers = 0
     params.cache_ram_mib = 0
     server = xllamacpp.Server(params)
-    address = f"{server.listening_address}/completion"
 
     def ask(job: tuple[list[int], int]) -> dict[str, object]:
         prompt, new = job
@@ -37,6 +36,8 @@ def load() -> Complete:
             # Each repetition is to be computed anew, as it is on the other sides.
             "cache_prompt": False,
         }
+        # Named here so that the server lives as long as its clients.
+        address = f"{server.listening_address}/completion"
         request = Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
         with urlopen(request) as reply:
             found: dict[str, object] = json.load(reply)
