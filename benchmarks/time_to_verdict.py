@@ -26,23 +26,14 @@ import verdict_table
 from processes import environment
 from verdict_checks import check
 
-# The adapter is to be at least 2 points better than the best prompt without it.
-RULES = """candidate = "{candidate}"
-
-[[rule]]
-metric = "exact_match"
-role = "superior"
-versus = "{versus}"
-margin = {margin}
-"""
-
 
 @dataclass
 class Bench:
     """What every measurement needs."""
 
     work: Path
-    suite: Path
+    suites: dict[str, Path]
+    """A suite a rule of ``verdict_suite.RULES``; all else is the same."""
     base: Path
     adapter: Path
     pythons: dict[str, Path]
@@ -51,12 +42,13 @@ class Bench:
     """Tool and variant (``tool/variant``) to the batch sizes still in question."""
 
     def own(
-        self, n: int, what: str, *options: str, fresh: bool = True
+        self, n: int, what: str, *options: str, rule: str = "clear", fresh: bool = True
     ) -> tuple[verdict_own.Ran, dict[str, Any]]:
         """One run of this package, and its record."""
         # The cached run is the same again, in the same place.
         place = self.work / "own" / (what if fresh else "run")
-        ran = verdict_own.run(self.suite, place, self.env, "--limit", str(n), *options, fresh=fresh)
+        limit = ("--limit", str(n))
+        ran = verdict_own.run(self.suites[rule], place, self.env, *limit, *options, fresh=fresh)
         record = {
             "side": "own",
             "what": what,
@@ -65,6 +57,7 @@ class Bench:
             "seconds": ran.spent.seconds,
             "peak_gb": ran.spent.peak_gb,
             "verdict": ran.verdict,
+            "means": ran.means,
             "timings": ran.manifest["timings"],
         }
         say(record)
@@ -113,7 +106,7 @@ def say(record: dict[str, Any]) -> None:
     words = " ".join(
         f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
         for key, value in record.items()
-        if key not in ("texts", "timings")
+        if key not in ("texts", "timings", "means")
     )
     print(words, flush=True)
 
@@ -128,7 +121,10 @@ def one_size(bench: Bench, n: int, what: str, options: argparse.Namespace) -> li
         if what == "run":
             records += [
                 bench.own(n, "cached", fresh=False)[1],
-                bench.own(n, "sequential", "--sequential")[1],
+                *(
+                    bench.own(n, f"sequential, {rule}", "--sequential", rule=rule)[1]
+                    for rule in verdict_suite.RULES
+                ),
                 bench.own(n, "one variant", "--variant", "adapter_rag")[1],
             ]
         for tool in options.tools:
@@ -141,13 +137,15 @@ def one_size(bench: Bench, n: int, what: str, options: argparse.Namespace) -> li
 
 def prepared(options: argparse.Namespace) -> Bench:
     work = options.work.absolute()
-    rules = RULES.format(candidate=options.candidate, versus=options.versus, margin=options.margin)
-    adapter = verdict_suite.trained(work, rules)
+    adapter = verdict_suite.trained(work)
     asked = verdict_suite.data(max(options.n))
     base = verdict_suite.base()
     return Bench(
         work=work,
-        suite=verdict_suite.write(work / "suite", asked, adapter=adapter, rules=rules),
+        suites={
+            rule: verdict_suite.write(work / "suites" / rule, asked, adapter=adapter, rule=rule)
+            for rule in verdict_suite.RULES
+        },
         base=base,
         adapter=verdict_peers.with_base(adapter, base, work / "adapter_of_base"),
         pythons={tool: peer_envs.python(tool, options.envs) for tool in options.tools},
@@ -167,9 +165,6 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--candidate", default="adapter_rag")
-    parser.add_argument("--versus", default="best")
-    parser.add_argument("--margin", type=float, default=0.02)
     parser.add_argument("--envs", type=Path, default=peer_envs.default_folder())
     parser.add_argument(
         "--work", type=Path, default=peer_envs.default_folder().parent / "time_to_verdict"
@@ -187,6 +182,8 @@ def main() -> None:
         text = json.dumps({"date": date.today().isoformat(), **about, "records": records}, indent=1)
         options.json.write_text(text + "\n", "utf-8")
     print(verdict_table.table(records, about))
+    if not all(record.get("same_prompts", True) for record in records):
+        raise SystemExit("the prompts' tokens are not the same everywhere: no figure here counts")
 
 
 if __name__ == "__main__":

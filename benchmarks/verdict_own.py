@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ class Ran:
     manifest: dict[str, Any]
     rows: list[dict[str, Any]]
     """Of outputs.parquet."""
+    means: dict[str, dict[str, float]]
+    """Metric to variant to mean."""
 
     @property
     def samples(self) -> int:
@@ -50,7 +53,7 @@ def run(suite: Path, place: Path, env: dict[str, str], *options: str, fresh: boo
     )
     manifest = json.loads((out / "run.json").read_text("utf-8"))
     rows = pq.read_table(out / "outputs.parquet").to_pylist()
-    return Ran(spent, VERDICTS[spent.code], manifest, rows)
+    return Ran(spent, VERDICTS[spent.code], manifest, rows, _means(out / "scores.parquet"))
 
 
 def prompts(ran: Ran, variant: str, file: Path) -> Path:
@@ -66,3 +69,14 @@ def prompts(ran: Ran, variant: str, file: Path) -> Path:
 
 def token_ids(base: Path, texts: list[str]) -> list[list[int]]:
     return models.encode(models.load_tokenizer(base), texts)
+
+
+def _means(file: Path) -> dict[str, dict[str, float]]:
+    values: dict[str, dict[str, list[float]]] = {}
+    for row in pq.read_table(file).to_pylist():
+        if row["value"] is not None:
+            values.setdefault(row["metric"], {}).setdefault(row["variant"], []).append(row["value"])
+    return {
+        metric: {variant: statistics.fmean(some) for variant, some in of.items()}
+        for metric, of in values.items()
+    }

@@ -31,6 +31,7 @@ ADAPTED = ("adapter", "adapter_rag")
 
 SHOTS = '[shots]\nk = 4\nselect = "nearest"\n'
 RETRIEVER = '[retriever]\nkind = "bm25"\nk = 3\n'
+# That of suites/desk, but for one task and on a base in bf16.
 RECIPE = """[adapter]
 precision = "bf16"
 lora_r = 16
@@ -51,6 +52,21 @@ kind = "bm25"
 k = 3
 """
 
+# Two questions of which one is clear and one is close. Of the adapter's answers some 10 points
+# more have a code's form than those of the best prompt without it.
+RULES = {
+    "clear": ("adapter_rag", "exact_match"),
+    "close": ("adapter", "format"),
+}
+RULE = """candidate = "{candidate}"
+
+[[rule]]
+metric = "{metric}"
+role = "superior"
+versus = "best"
+margin = 0.02
+"""
+
 SUITE = '''"""Written by benchmarks/time_to_verdict.py."""
 
 from pathlib import Path
@@ -59,6 +75,7 @@ from harness import Data, Suite, Task
 from harness.data.jsonl import documents_from_jsonl, samples_from_jsonl
 from harness.recipes import load_variant
 from harness.rules import load_rules
+from harness.scorers import Format
 
 HERE = Path(__file__).parent
 suite = Suite(
@@ -73,7 +90,7 @@ suite = Suite(
             ),
             system="Answer with the ISO 3166-2 code alone, such as US-NY.",
             prompt="What is the ISO 3166-2 code of {{input}}?",
-            scorers=["exact_match"],
+            scorers=["exact_match", Format(regex=r"[A-Z]{{2}}-[A-Z0-9]{{1,3}}")],
             max_new_tokens={max_new_tokens},
         ),
     ],
@@ -92,8 +109,9 @@ def data(n: int) -> Data:
     return found
 
 
-def write(folder: Path, asked: Data, *, adapter: Path | None, rules: str) -> Path:
-    """The suite as a folder. ``adapter``: a trained one; None: the recipe to train it by."""
+def write(folder: Path, asked: Data, *, adapter: Path | None, rule: str) -> Path:
+    """The suite as a folder, with the rule of that name. ``adapter``: a trained one; None: the
+    recipe to train it by."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, samples in (("eval", asked.eval), ("train", asked.train)):
         rows = [
@@ -102,20 +120,19 @@ def write(folder: Path, asked: Data, *, adapter: Path | None, rules: str) -> Pat
         ]
         _lines(folder / f"{name}.jsonl", rows)
     _lines(folder / "corpus.jsonl", [{"id": d.id, "text": d.text} for d in asked.corpus])
-    made = RECIPE if adapter is None else f'adapter = "{adapter}"\n'
-    for name in VARIANTS:
-        text = f'precision = "{PRECISION}"\n'
-        if name in ADAPTED and adapter is not None:
-            text += made  # a key of the recipe itself, before its tables
-        if name == "few_shot":
-            text += SHOTS
-        if name in ("rag", "adapter_rag"):
-            text += RETRIEVER
-        if name == "adapter" and adapter is None:
-            text += made
-        if name == "adapter_rag" and adapter is None:
-            text = f'precision = "{PRECISION}"\nadapter = "adapter.toml"\n' + RETRIEVER
-        (folder / f"{name}.toml").write_text(text, "utf-8")
+    alone = RECIPE if adapter is None else f'adapter = "{adapter}"\n'
+    shared = 'adapter = "adapter.toml"\n' + RETRIEVER
+    parts = {
+        "zero_shot": "",
+        "few_shot": SHOTS,
+        "rag": RETRIEVER,
+        "adapter": alone,
+        "adapter_rag": shared,
+    }
+    for name, part in parts.items():
+        (folder / f"{name}.toml").write_text(f'precision = "{PRECISION}"\n{part}', "utf-8")
+    candidate, metric = RULES[rule]
+    rules = RULE.format(candidate=candidate, metric=metric)
     (folder / "rules.toml").write_text(rules, "utf-8")
     suite = SUITE.format(model=base(), variants=VARIANTS, max_new_tokens=MAX_NEW_TOKENS)
     (folder / "suite.py").write_text(suite, "utf-8")
@@ -127,12 +144,12 @@ def base() -> Path:
     return sources.model_folder(BASE)
 
 
-def trained(work: Path, rules: str) -> Path:
+def trained(work: Path) -> Path:
     """A plain PEFT folder with the adapter, trained by ``harness train`` where there is none."""
     final = work / "adapter"
     if (final / "adapter_model.safetensors").is_file():
         return final
-    suite = write(work / "train", data(1), adapter=None, rules=rules)
+    suite = write(work / "train", data(1), adapter=None, rule="clear")
     done = subprocess.run(
         [sys.executable, "-m", "harness", "train", suite, "--variant", "adapter"],
         check=True,

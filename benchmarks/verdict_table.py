@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import verdict_peers
-from verdict_suite import VARIANTS
+from verdict_suite import ADAPTED, RULES, VARIANTS
 
 from harness import __version__, models
 
@@ -19,20 +19,22 @@ Record = Mapping[str, Any]
 OWN = {
     "run": "this package",
     "cached": "… again, all cached",
-    "sequential": "… `--sequential`",
+    "sequential, clear": "… `--sequential`, clear",
+    "sequential, close": "… `--sequential`, close",
     "one variant": "… `adapter_rag` alone",
 }
 HEAD = (
     "samples a variant",
     "tool",
     "seconds",
-    "times",
     "less start-up",
-    "times",
+    "times ours",
+    "less start-up",
+    "times `--sequential`: clear, close",
     "peak GB",
     "prompt tokens",
     "answers as ours",
-    "exact match: " + ", ".join(VARIANTS),
+    "exact match (ours): " + ", ".join(VARIANTS),
 )
 
 
@@ -93,51 +95,53 @@ def table(records: Sequence[Record], about: Mapping[str, Any]) -> str:
 
 def _rows(some: Sequence[Record], records: Sequence[Record]) -> list[list[str]]:
     """Of one number of samples."""
-    start = _own(records, "start-up", "seconds")
-    whole = _own(some, "run", "seconds")
-    inside = whole - start
-    rows = []
-    for what, name in OWN.items():
-        mine = [r for r in some if r["side"] == "own" and r["what"] == what]
-        seconds = _own(some, what, "seconds")
-        samples = statistics.median(r["samples"] for r in mine)
-        shown = f"{samples:g}" if samples == mine[0]["n"] else f"{samples:g} of {mine[0]['n']}"
-        less = "" if what in ("cached", "one variant") else f"{seconds - start:.1f}"
-        verdict = {r["verdict"] for r in mine}
-        peak = f"{max(r['peak_gb'] for r in mine):.2f}"
-        rows.append(
-            [shown, f"{name}: {'/'.join(sorted(verdict))}", f"{seconds:.1f}", "", less, "", peak]
-            + [""] * 3
-        )
+    rows = [_own_row(what, name, some, records) for what, name in OWN.items()]
     for tool, (name, _) in verdict_peers.TOOLS.items():
-        best = [_best(some, tool, v) for v in VARIANTS]
-        if any(not b for b in best):
-            continue
-        seconds = sum(_median(b, "seconds") for b in best)
-        first = sum(
-            _median([r for r in records if r["what"] == "start-up" and _is(r, tool, v)], "seconds")
-            for v in VARIANTS
-        )
-        batches = "/".join(str(b[0]["batch"]) for b in best)
-        rows.append(_peer_row(f"{name}, batch {batches}", best, (seconds, whole), (first, inside)))
+        best = [_best(some, tool, variant) for variant in VARIANTS]
+        if all(best):
+            rows.append(_peer_row(name, best, some, records))
     return rows
+
+
+def _own_row(what: str, name: str, some: Sequence[Record], records: Sequence[Record]) -> list[str]:
+    mine = [r for r in some if r["side"] == "own" and r["what"] == what]
+    samples = statistics.median(r["samples"] for r in mine)
+    seconds = _own(some, what)
+    less = "" if what in ("cached", "one variant") else f"{seconds - _own(records, 'start-up'):.1f}"
+    return [
+        f"{samples:g}" if samples == mine[0]["n"] else f"{samples:g} of {mine[0]['n']}",
+        f"{name}: {'/'.join(sorted({r['verdict'] for r in mine}))}",
+        *(f"{seconds:.1f}", less, "", "", ""),
+        f"{max(r['peak_gb'] for r in mine):.2f}",
+        *("", "", ""),
+    ]
 
 
 def _peer_row(
     name: str,
     best: Sequence[Sequence[Record]],
-    whole: tuple[float, float],
-    inside: tuple[float, float],
+    some: Sequence[Record],
+    records: Sequence[Record],
 ) -> list[str]:
-    (seconds, own), (first, own_inside) = whole, inside
-    every = [r for records in best for r in records]
+    """``best``: for each variant the records of its fastest batch size."""
+    seconds = sum(_median(b, "seconds") for b in best)
+    tool = best[0][0]["side"]
+    starts = [
+        _median([r for r in records if r["what"] == "start-up" and _is(r, tool, v)], "seconds")
+        for v in VARIANTS
+    ]
+    whole, start = _own(some, "run"), _own(records, "start-up")
+    early = [seconds / _own(some, f"sequential, {rule}") for rule in RULES]
+    less = seconds - sum(starts)
+    every = [r for b in best for r in b]
     return [
         str(best[0][0]["n"]),
-        name,
+        f"{name}, batch " + "/".join(str(b[0]["batch"]) for b in best),
         f"{seconds:.1f}",
-        f"{seconds / own:.1f}",
-        f"{seconds - first:.1f}",
-        f"{(seconds - first) / own_inside:.1f}",
+        f"{less:.1f}",
+        f"{seconds / whole:.1f}",
+        f"{less / (whole - start):.1f}",
+        ", ".join(f"{times:.1f}" for times in early),
         f"{max(r['peak_gb'] for r in every):.2f}",
         "the same" if all(r["same_prompts"] for r in every) else "DIFFERENT",
         ", ".join(f"{b[0]['same_answers']:.0%}" for b in best),
@@ -155,8 +159,19 @@ def _best(some: Sequence[Record], tool: str, variant: str) -> list[Record]:
 
 
 def _notes(records: Sequence[Record]) -> list[str]:
-    """How far each tool is from itself at another batch size: the noise that bf16 brings."""
+    """The true differences, and how far each tool is from itself at another batch size: the
+    noise that bf16 brings."""
     notes = []
+    for record in records:
+        if record["what"] == "run" and record["side"] == "own":
+            for rule, (candidate, metric) in RULES.items():
+                means = record["means"][metric]
+                best = max(means[v] for v in VARIANTS if v not in ADAPTED)
+                notes.append(
+                    f"{rule}, {record['n']} samples: {metric} of {candidate} "
+                    f"{means[candidate]:.3f}, of the best without an adapter {best:.3f}; to be "
+                    "shown: 0.02 more."
+                )
     for tool, (name, _) in verdict_peers.TOOLS.items():
         for variant in VARIANTS:
             mine = [r for r in records if r["what"] == "run" and _is(r, tool, variant)]
@@ -177,8 +192,9 @@ def _is(record: Record, tool: str, variant: str) -> bool:
     return record["side"] == tool and record["variant"] == variant
 
 
-def _own(records: Sequence[Record], what: str, key: str) -> float:
-    return _median([r for r in records if r["side"] == "own" and r["what"] == what], key)
+def _own(records: Sequence[Record], what: str) -> float:
+    """Seconds of this package."""
+    return _median([r for r in records if r["side"] == "own" and r["what"] == what], "seconds")
 
 
 def _median(records: Sequence[Record], key: str) -> float:
