@@ -55,7 +55,10 @@ def answers(
         with session.timed("likelihoods"):
             likely.update(likelihoods.collect(mine, engine, work.cache, session.progress, title))
         with session.timed("noise"):
-            session.again |= noise.again(mine, engine, work.cache, session.progress, session.again)
+            answered = [p for p in mine if completions[p.request.key].error is None]
+            session.again |= noise.again(
+                answered, engine, work.cache, session.progress, session.again
+            )
         if not keep_open:
             engine.close()
     with session.timed("scoring"):
