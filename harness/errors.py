@@ -9,6 +9,7 @@
     |   +-- SuiteError                     a suite or recipe file
     |   +-- RulesError                     a rules file
     |   +-- RunError                       a folder that is no run, or one of another schema
+    |   +-- ServerError                    a server: not there, key refused, model unknown
     |   +-- MissingExtra                   an optional dependency; prints the pip command
     +-- InvalidRun               exit 4    what a well-formed run cannot support
         +-- PreflightError                 training or adapter checks that failed
@@ -47,6 +48,10 @@ class RulesError(UsageError):
 
 
 class RunError(UsageError):
+    pass
+
+
+class ServerError(UsageError):
     pass
 
 

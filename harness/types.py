@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypedDict
+from typing import Any, ClassVar, Final, Literal, Protocol, TypedDict
 
 
 class Message(TypedDict):
@@ -126,6 +126,31 @@ class LikelihoodScorer(Scorer, Protocol):
 # ------------------------------------------------------------------------- variants
 
 Precision = Literal["fp32", "bf16", "fp16", "nf4"]
+SERVED: Final = "served"
+"""Precision of a variant on a server: the server's choice, which it need not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An OpenAI-compatible server that holds a variant's model."""
+
+    base_url: str
+    """With the version: ``http://localhost:8000/v1``."""
+    api: Literal["chat", "completions"] = "chat"
+    """``chat``: the server applies its own chat template. ``completions``: prompts are rendered
+    here, with the template of ``tokenizer``, as they are for training."""
+    tokenizer: str | None = None
+    """Reference of a model whose tokenizer and template are the served one's (``completions``)."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; never the key."""
+    concurrency: int = 32
+    """Most requests under way at a time."""
+    timeout_s: float = 120.0
+    """Longest silence of the server before a request is taken for lost."""
+    max_retries: int = 5
+    """Of a request that was lost, or refused because the server is busy."""
+    extra_body: Mapping[str, Any] | None = None
+    """Further keys of every request, as this server knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +209,13 @@ class LoraRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A LoRA adapter: a recipe to train, or a folder that holds a trained one."""
+    """A LoRA adapter: a recipe to train, a folder that holds a trained one, or what a server calls
+    it (then ``path`` may name the folder that it was served from)."""
 
     recipe: LoraRecipe | None = None
     path: str | None = None
+    served: str | None = None
+    """Name to ask the server for in place of the base's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +234,10 @@ class Variant:
 
     name: str
     model: str
-    precision: Precision = "bf16"
+    """Reference of the base; with a server what the server calls it."""
+    precision: Literal[Precision, "served"] = "bf16"
+    """``served`` on a server, and only there."""
+    server: Server | None = None
     system: str | None = None
     """Overrides the tasks' own system prompts."""
     shots: Shots | None = None
@@ -283,10 +314,12 @@ class Completion:
 
     key: str
     text: str | None
-    tokens_in: int
-    tokens_out: int
+    tokens_in: int | None
+    """None where a server does not say."""
+    tokens_out: int | None
     latency_s: float
-    """Wall seconds of the batch it was made in, divided by the batch's rows."""
+    """Wall seconds of the batch it was made in, divided by the batch's rows; from a server those
+    of the request that was answered, among the others under way."""
     finish_reason: str
     """``stop``, ``length`` or ``error``."""
     error: str | None = None

@@ -47,6 +47,14 @@ def test_seconds_of_compute():
     assert row.requests_high == pytest.approx(3600 / ((b - a).mean() - half), rel=0.02)
 
 
+def test_what_a_request_waited_for_a_server_is_no_time_of_compute():
+    run = made(drawn(1, 0.5), drawn(2, 2.0))
+    run.manifest["variants"]["a"]["recipe"] = {"server": {"base_url": "http://localhost:1/v1"}}
+    row = only(run)
+    assert (row.requests, row.saving) == (None, None)
+    assert "time of a request is not known" in row.reason
+
+
 def test_money_needs_the_price_of_the_machine():
     a, b = drawn(1, 0.001), drawn(2, 0.003)
     run = made(a, b, "cost")

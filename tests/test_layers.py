@@ -14,12 +14,12 @@ import harness
 
 ROOT = Path(harness.__file__).parent
 HEAVY = {"torch", "transformers", "pandas", "scipy.stats", "statsmodels", "bert_score", "nltk"}
-HEAVY |= {"sacrebleu", "joblib", "phonenumbers", "stdnum"}
+HEAVY |= {"sacrebleu", "joblib", "phonenumbers", "stdnum", "openai"}
 
 WORKERS = ("data", "retrieval", "training", "engines", "scorers")
 LAYERS = [
     ("types", "errors", "fingerprints"),
-    ("sources", "store", "stats", "rules", "recipes", "suites", "models", "personal"),
+    ("sources", "store", "stats", "rules", "recipes", "suites", "models", "personal", "endpoints"),
     WORKERS,
     ("compare",),
     ("gate",),

@@ -205,7 +205,14 @@ def test_compare_writes_the_same_rows_without_a_status(run):
     result = harness("compare", run, "--json")
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
-    assert list(found) == ["schema_version", "rows", "attribution", "break_even", "warnings"]
+    assert list(found) == [
+        "schema_version",
+        "rows",
+        "attribution",
+        "break_even",
+        "agreement",
+        "warnings",
+    ]
     wanted = {*ROW_KEYS, "candidate"} - {"status"}
     assert all(set(row) == wanted for row in found["rows"])
     pairs = [(r["metric"], r["candidate"], r["versus"]) for r in found["rows"]]

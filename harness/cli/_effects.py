@@ -1,4 +1,4 @@
-"""Attribution and break-even on the terminal."""
+"""Attribution, break-even and agreement on the terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.cli._verdict import interval, number, terminal
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.compare import BreakEven, Effect
+    from harness.compare import Agreement, BreakEven, Effect
 
 CURRENCIES = {"money": "money", "compute_s": "seconds of compute"}
 
@@ -70,6 +70,29 @@ def print_break_even(rows: Sequence[BreakEven]) -> None:
         requests = b.requests if isinstance(b.requests, str) else _count(b.requests, "not known")
         cells = (b.candidate, b.versus, CURRENCIES[b.currency], _plain(b.fixed), number(b.saving))
         table.add_row(*(Text(c) for c in (*cells, requests, _range(b), f"{b.n:,}", b.reason)))
+    console = terminal()
+    console.print()
+    console.print(table)
+
+
+def print_agreements(rows: Sequence[Agreement]) -> None:
+    """How far served variants answer as their twins in process. Nothing for no rows."""
+    from rich.text import Text
+
+    if not rows:
+        return
+    table = _table(
+        "Answers on a server and of the same variant in process",
+        ("task", "served", "in process"),
+        ("n", "identical", "shared beginning"),
+        last="mean score, served - in process",
+    )
+    for a in rows:
+        same = f"{a.identical:,} ({a.identical / a.n:.1%})" if a.n else "-"
+        shared = "-" if a.shared is None else f"{a.shared:.1%}"
+        scores = ", ".join(f"{metric} {value:+.4g}" for metric, value in a.differences.items())
+        cells = (a.task, a.served, a.local, f"{a.n:,}", same, shared, scores)
+        table.add_row(*(Text(cell) for cell in cells))
     console = terminal()
     console.print()
     console.print(table)

@@ -47,14 +47,14 @@ def command(
     """Compare the variants of RUN pair by pair; of several RUNs, as run/variant.
 
     Samples are matched by id. Positive differences favour the first of a pair. Of a single RUN
-    also: what retrieval and what the adapter add, and after how many requests training has paid
-    for itself.
+    also: what retrieval and what the adapter add, after how many requests training has paid for
+    itself, and how far a server's answers are those of the same variant in process.
     """
     from dataclasses import asdict
 
-    from harness.cli._effects import print_break_even, print_effects
+    from harness.cli._effects import print_agreements, print_break_even, print_effects
     from harness.cli._files import write_json
-    from harness.compare import attribution, break_even, comparisons
+    from harness.compare import agreements, attribution, break_even, comparisons
 
     run, warnings = _open(runs)
     _check_margin(run, margin)
@@ -63,12 +63,14 @@ def command(
     alone = len(runs) == 1
     effects = attribution(run) if alone else []
     paid = break_even(run, machine_cost_per_hour) if alone else []
+    served = agreements(run) if alone else []
     if json_file is not None:
         found = {
             "schema_version": 1,
             "rows": [_row(c) for c in rows],
             "attribution": [asdict(e) for e in effects],
             "break_even": [asdict(b) for b in paid],
+            "agreement": [asdict(a) for a in served],
             "warnings": warnings,
         }
         write_json(found, json_file)
@@ -76,6 +78,7 @@ def command(
         _print(rows, margin, _spans(run))
         print_effects(effects)
         print_break_even(paid)
+        print_agreements(served)
         _print_warnings(warnings)
 
 

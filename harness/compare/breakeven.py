@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -80,7 +80,10 @@ def break_even(
     if not adapted or not bare:
         return []
     tasks = list(index(run).values())
-    costs = {currency: _costs(tasks, currency) for currency in UNIT}
+    served = {
+        v for v, about in variants.items() if ((about or {}).get("recipe") or {}).get("server")
+    }
+    costs = {currency: _costs(tasks, currency, served) for currency in UNIT}
     if price is None and all(np.isnan(values).all() for _, values in costs["money"]):
         del costs["money"]
     return [
@@ -91,11 +94,15 @@ def break_even(
     ]
 
 
-def _costs(tasks: Sequence[TaskData], currency: Currency) -> list[_Costs]:
-    """For each task the cost of each answer, (V, S); NaN: not known."""
+def _costs(tasks: Sequence[TaskData], currency: Currency, served: Collection[str]) -> list[_Costs]:
+    """For each task the cost of each answer, (V, S); NaN: not known. A server's seconds are what
+    a request waited among others, and not what it cost the machine."""
     found = []
     for task in tasks:
         values = task.seconds
+        if currency == "compute_s" and values is not None:
+            there = np.array([v in served for v in task.variants])
+            values = np.where(there[:, None], np.nan, values)
         if currency == "money":
             known = "cost" in task.infos and task.infos["cost"].derived
             values = task.values["cost"] if known else None

@@ -40,6 +40,7 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
     runs.check_place(settings.out or _default_folder(suite.name, "new"))
     ledger.total(session.spent)  # a damaged one is told before more is spent
     inputs = _inputs(session, variants)
+    engines.greet(session, inputs, variants)
     with session.timed("scorers"):
         scorers.prepare([s for i in inputs for s in i.scorers])
     with session.evaluation(), Cache.open(sources.cache_dir() / NAME) as cache:
@@ -60,7 +61,9 @@ def train(
 ) -> dict[str, adapters.Ready]:
     """Train the adapters of the suite's variants; returns variant name to adapter."""
     session = Session.begin(suite, settings, progress)
-    variants = [v for v in select(suite, settings.variants) if v.adapter is not None]
+    named = select(suite, settings.variants)
+    # What a server has was trained before.
+    variants = [v for v in named if v.adapter is not None and v.server is None]
     if not variants:
         raise SuiteError("None of these variants has an adapter, so there is nothing to train.")
     inputs = _inputs(session, variants)
@@ -104,7 +107,8 @@ def _inputs(session: Session, variants: Sequence[Variant]) -> list[Inputs]:
         inputs = [replace(i, scorers=wired(i.scorers, session.encoders)) for i in loaded]
     if settings.staged and session.suite.rules is not None:
         staged.check_targets(session.suite.rules, inputs)
-    models.pick_device(settings.device)
+    if any(v.server is None for v in variants):
+        models.pick_device(settings.device)
     return inputs
 
 

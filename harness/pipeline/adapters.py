@@ -13,6 +13,7 @@ from typing import Any
 from harness import fingerprints, sources
 from harness.data.prompts import completion
 from harness.engines.adapters import CARD, adapter_sha256, read_card
+from harness.engines.server import ServerEngine
 from harness.errors import PreflightError, SuiteError
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.progress import Progress
@@ -28,17 +29,25 @@ from harness.types import Engine, LoraRecipe, Sample, Variant
 class Ready:
     """An adapter that can be applied."""
 
-    folder: Path
-    sha256: str
+    folder: Path | None
+    """None: it is on a server, and nowhere here."""
+    sha256: str | None
     card: dict[str, Any]
     """How it was made; empty for one that was trained elsewhere."""
     prompts_match: bool | None
     """Trained with the system prompts and templates of these tasks; None: not known for all."""
+    served: str | None = None
+    """What the server calls it."""
+    told: str = ""
+    """What the server tells of it."""
 
     @property
     def applied(self) -> tuple[str, str]:
-        """Folder and hash, as a request names the adapter that it means."""
-        return str(self.folder), self.sha256
+        """Folder and hash, as a request names the adapter that it means; on a server the name, and
+        a hash of all that is known of it."""
+        if self.served is not None:
+            return self.served, fingerprints.of([self.served, self.told, self.sha256])
+        return str(self.folder), str(self.sha256)
 
 
 def ready(
@@ -57,6 +66,8 @@ def ready(
     adapter = variant.adapter
     if adapter is None:
         return None
+    if adapter.served is not None and isinstance(engine, ServerEngine):
+        return _served(adapter.served, variant, inputs, engine)
     if adapter.recipe is None:
         folder = sources.fetch(str(adapter.path))
         return _checked(folder, variant, inputs)
@@ -112,6 +123,26 @@ def _checked(folder: Path, variant: Variant, inputs: Sequence[Inputs]) -> Ready:
         )
     known = all(task in taught for task in now)
     return Ready(folder, adapter_sha256(folder), card, True if known else None)
+
+
+def _served(name: str, variant: Variant, inputs: Sequence[Inputs], engine: ServerEngine) -> Ready:
+    """The adapter as the server has it, with what its folder here tells, where one is named.
+
+    Raises PreflightError where that was trained with other prompts or another template. That the
+    server runs these very weights cannot be known from here.
+    """
+    path = variant.adapter.path if variant.adapter else None
+    told = engine.told_of(name)
+    if path is None:
+        return Ready(None, None, {}, None, name, told)
+    found = _checked(sources.fetch(path), variant, inputs)
+    ours, theirs = engine.identity.get("template_sha256"), found.card.get("template_sha256")
+    if None not in (ours, theirs) and ours != theirs:
+        raise PreflightError(
+            f"The adapter in {found.folder} was trained with another chat template than the "
+            f"tokenizer of variant '{variant.name}' has. Name the tokenizer of its base."
+        )
+    return replace(found, served=name, told=told)
 
 
 @contextmanager

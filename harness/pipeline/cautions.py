@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.pipeline.inputs import Inputs, searchers
-from harness.pipeline.record import Answer
+from harness.pipeline.record import Answer, Measured
 from harness.types import Suite, Variant
 
 
@@ -19,6 +19,21 @@ def cautions(
     corpus, answers that failed or met the token limit, answers that a scorer could not score, one
     answer to everything."""
     return [*_left_out(suite, variants), *_no_corpus(variants, inputs), *_about(answers)]
+
+
+def about_servers(measured: Sequence[Measured]) -> list[str]:
+    """A sentence for each served adapter whose server does not keep it apart from the base."""
+    found = []
+    for one in measured:
+        seen = ((one.proof or {}).get("canary") or {}).get("mixed_up_when_asked_together")
+        if seen:
+            found.append(
+                f"{one.variant.name}: asked for the base and for the adapter at the same time, the "
+                f"server gave {seen} answers of the one for the other. The run asks for one after "
+                "the other; whoever else uses the server meanwhile may still have changed its "
+                "answers, and in production such a server would mix them (docs/servers.md)."
+            )
+    return found
 
 
 def _left_out(suite: Suite, variants: Sequence[Variant]) -> Iterator[str]:

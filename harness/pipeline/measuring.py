@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import fingerprints
 from harness.pipeline import engines, likelihoods, noise, probe, record, responses, scoring
-from harness.pipeline.cautions import cautions
+from harness.pipeline.cautions import about_servers, cautions
 from harness.pipeline.planning import Plan, plan
 from harness.pipeline.session import Work
 from harness.store.runs import Run
@@ -55,7 +55,10 @@ def answers(
         with session.timed("likelihoods"):
             likely.update(likelihoods.collect(mine, engine, work.cache, session.progress, title))
         with session.timed("noise"):
-            session.again |= noise.again(mine, engine, work.cache, session.progress, session.again)
+            answered = [p for p in mine if completions[p.request.key].error is None]
+            session.again |= noise.again(
+                answered, engine, work.cache, session.progress, session.again
+            )
         if not keep_open:
             engine.close()
     with session.timed("scoring"):
@@ -128,11 +131,12 @@ def as_run(
         seed=session.settings.seed,
         limit=session.settings.limit,
         repeats=work.repeats,
-        device=next(iter(session.engines.values())).device,
+        device=", ".join(dict.fromkeys(e.device for e in session.engines.values())),
         command=session.settings.command,
         timings=session.timings,
         warnings=[
             *cautions(session.suite, variants, work.inputs, done),
+            *about_servers(made.measured),
             *noise.warnings(session.suite.rules, floor),
         ],
     )

@@ -37,7 +37,8 @@ def again(
     """Second answers to a few of the requests, by key; none by an engine that computes in fp32,
     nor where ``known`` has as many of the task already.
 
-    They are kept with their first answer's key, so that a second run asks nothing.
+    ``planned``: those that have an answer, as one that failed would fail in every run. Second
+    answers are kept with their first answer's key, so that a second run asks nothing.
     """
     identity = engine.identity
     if identity.get("deterministic") or identity.get("precision") == EXACT:

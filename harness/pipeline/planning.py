@@ -55,7 +55,7 @@ def _planned(work: Work, variant: Variant) -> tuple[Measured, list[responses.Pla
     proof: dict[str, Any] | None = None
     if adapter is not None:
         with session.timed("proof"):
-            proof = responses.prove(engine, str(adapter.folder), adapter.sha256, work.cache)
+            proof = responses.prove(engine, *adapter.applied, work.cache)
         proof["prompts_match"] = adapter.prompts_match
     asked = []
     with session.timed("prompts"):
@@ -75,10 +75,18 @@ def _planned(work: Work, variant: Variant) -> tuple[Measured, list[responses.Pla
         **engine.identity,
         "adapter_sha256": adapter.sha256 if adapter else None,
         # Of the one file, so that anybody can check it with sha256sum.
-        "adapter_file_sha256": file_sha256(adapter.folder / WEIGHTS) if adapter else None,
+        "adapter_file_sha256": _file_sha256(adapter),
         "index_sha256": {
             one.task.name: session.prompter.index_sha256(one, variant.retriever)
             for one in work.inputs
         },
     }
+    if adapter is not None and adapter.served is not None:
+        prints |= {"adapter_served": adapter.served, "adapter_told": adapter.told}
     return Measured(variant, prints, adapter, proof), asked
+
+
+def _file_sha256(adapter: adapters.Ready | None) -> str | None:
+    if adapter is None or adapter.folder is None:
+        return None
+    return file_sha256(adapter.folder / WEIGHTS)

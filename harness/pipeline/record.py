@@ -75,7 +75,7 @@ def row_id(sample: Sample, repeat: int, repeats: int) -> str:
 def _output_row(answer: Answer, repeats: int) -> dict[str, Any]:
     planned, completion = answer.planned, answer.completion
     sample, price = planned.sample, planned.variant.cost_per_1k_tokens
-    tokens = completion.tokens_in + completion.tokens_out
+    tokens = _sum(completion.tokens_in, completion.tokens_out)
     hits = planned.conversation.retrieved
     return {
         "task": planned.inputs.task.name,
@@ -92,10 +92,15 @@ def _output_row(answer: Answer, repeats: int) -> dict[str, Any]:
         "latency_s": completion.latency_s if completion.error is None else None,
         "tokens_in": completion.tokens_in,
         "tokens_out": completion.tokens_out,
-        "cost": None if price is None else price * tokens / 1000,
+        "cost": None if price is None or tokens is None else price * tokens / 1000,
         "finish_reason": completion.finish_reason,
         "error": completion.error,
     }
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    """None where either is not known: half a price would look like a bargain."""
+    return None if one is None or other is None else one + other
 
 
 def _json(value: Any) -> str:
@@ -187,7 +192,7 @@ def _training(measured: Sequence[Measured]) -> dict[str, Any]:
     """Cards of the adapters, each once, with the variants that use it."""
     found: dict[str, Any] = {}
     for one in measured:
-        if one.adapter is None or not one.adapter.card:
+        if one.adapter is None or one.adapter.sha256 is None or not one.adapter.card:
             continue
         entry = found.setdefault(one.adapter.sha256, {"variants": [], **one.adapter.card})
         entry["variants"].append(one.variant.name)

@@ -128,11 +128,16 @@ def _stored(completion: Completion) -> Mapping[str, Any]:
     return value
 
 
-def prove(engine: Engine, folder: str, sha256: str, cache: Cache) -> dict[str, Any]:
-    """The engine's evidence that the adapter is applied; kept, as it belongs to the weights."""
+def prove(engine: Engine, adapter: str, sha256: str, cache: Cache) -> dict[str, Any]:
+    """The engine's evidence that the adapter is applied; kept, as it belongs to the weights.
+
+    What a server gave yesterday is no evidence of what it gives now, so it is asked each time.
+    """
+    if engine.device == "server":
+        return dict(engine.prove(adapter))
     key = fingerprints.of({"proof": 1, "engine": engine.identity, "adapter_sha256": sha256})
     known = cache.get_many("evidence", [key])
     if key not in known:
-        known[key] = dict(engine.prove(folder))
+        known[key] = dict(engine.prove(adapter))
         cache.put("evidence", key, known[key])
     return known[key]

@@ -206,6 +206,8 @@ def _part(name: str, about: Mapping[str, Any]) -> Part:
         chips.append("parts not known")
     elif not chips:
         chips.append("prompt only")
+    if recipe.get("server"):
+        chips.append("on a server")
     unknown = "not known"
     return Part(
         name, tuple(chips), recipe.get("model") or unknown, recipe.get("precision") or unknown

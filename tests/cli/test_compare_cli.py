@@ -56,7 +56,9 @@ def test_both_tables_follow_the_comparisons(run, harness_cli):
 
 def test_the_json_has_both_beside_the_rows(run, harness_cli):
     found = json.loads(harness_cli("compare", run, "--json").stdout)
-    assert list(found) == ["schema_version", "rows", "attribution", "break_even", "warnings"]
+    keys = ["schema_version", "rows", "attribution", "break_even", "agreement", "warnings"]
+    assert list(found) == keys
+    assert found["agreement"] == []
     effects = {e["name"]: e for e in found["attribution"]}
     assert effects["interaction"]["estimate"] == pytest.approx(0.3, abs=0.01)
     assert effects["interaction"]["variants"] == ["[hybrid]", "tuned", "rag", "base"]

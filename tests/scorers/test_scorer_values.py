@@ -99,12 +99,15 @@ def test_a_regex_that_explodes_is_unscored() -> None:
 
 
 def test_a_regex_that_calls_itself_without_end_costs_its_own_outputs_alone() -> None:
-    # The package regex runs out of the memory that it allows itself.
+    # The package regex runs out of the memory that it allows itself, or first out of time.
     scorer = Format(regex="a+|(?=b)(?R)")
     samples = [Sample(str(i), "") for i in range(3)]
     rows = scorer.score(["b", "aa", "c"], samples)
     assert [row["format"].value for row in rows] == [None, 1.0, 0.0]
-    assert rows[0]["format"].reason == "the regex took more memory than it may have"
+    assert rows[0]["format"].reason in (
+        "the regex took more memory than it may have",
+        "the regex took longer than 1 s",
+    )
 
 
 def test_format_schema_is_strict_json() -> None:
