@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -23,6 +24,19 @@ from harness.errors import UsageError
     help="Run folder.  [default: runs/<suite>/<time>-<fingerprint>]",
 )
 @device_option
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where models run: in this process, or in workers of a Ray cluster.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Workers of --executor ray.  [default: as many as there is room for]",
+)
 @click.option(
     "--staged",
     is_flag=True,
@@ -61,6 +75,8 @@ def command(
     seed: int,
     out: Path | None,
     device: str,
+    executor: Literal["local", "ray"],
+    workers: int | None,
     staged: bool,
     sequential: bool,
     batch: int | None,
@@ -85,6 +101,8 @@ def command(
         raise UsageError(
             "--batch goes with --sequential: without it there is one look, at the end."
         )
+    if workers is not None and executor != "ray":
+        raise UsageError("--workers goes with --executor ray: without it one process does it all.")
     loaded = load_suite(suite, check_scorer=scorers.resolve)
     settings = pipeline.Settings(
         variants=variants,
@@ -92,6 +110,8 @@ def command(
         seed=seed,
         out=out,
         device=device,
+        executor=executor,
+        workers=workers,
         deterministic=deterministic,
         command=["harness", *sys.argv[1:]],
         staged=staged,

@@ -35,6 +35,7 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
     session = Session.begin(suite, settings, progress)
     variants = select(suite, settings.variants)
     _check_way(suite, variants, settings)
+    engines.check(settings.executor)
     k = repeats(variants)
     runs.check_place(settings.out or _default_folder(suite.name, "new"))
     ledger.total(session.spent)  # a damaged one is told before more is spent
@@ -43,7 +44,10 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
     with session.timed("scorers"):
         scorers.prepare([s for i in inputs for s in i.scorers])
     with session.evaluation(), Cache.open(sources.cache_dir() / NAME) as cache:
-        made = _measured(Work(session, inputs, k, cache), variants)
+        try:
+            made = _measured(Work(session, inputs, k, cache), variants)
+        finally:
+            session.close()
     manifest = {**made.manifest, "spent": ledger.total(session.spent)}
     folder = settings.out or _default_folder(suite.name, manifest["fingerprint"])
     written = runs.write_run(folder, manifest, made.outputs, made.scores)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from harness import fingerprints, sources
 from harness.engines.local import LocalEngine
+from harness.engines.ray_cluster import require_ray
+from harness.engines.ray_engine import RayEngine
 from harness.engines.server import ServerEngine
 from harness.pipeline.inputs import Inputs
 from harness.types import SERVED, Engine, Message, Variant
@@ -37,13 +39,34 @@ def begin(variant: Variant, session: Session) -> Engine:
         return ServerEngine(variant.model, variant.server, tokenizer=folder or None)
     assert variant.precision != SERVED  # recipes give it to no other
     folder = sources.model_folder(variant.model, progress=session.progress.say)
+    weights, settings = sources.weights_sha256(folder), session.settings
+    if settings.executor == "ray":
+        others = (e for e in session.engines.values() if isinstance(e, RayEngine))
+        return RayEngine(
+            variant.model,
+            folder,
+            variant.precision,
+            weights_sha256=weights,
+            device=settings.device,
+            deterministic=settings.deterministic,
+            workers=settings.workers,
+            bases=len({place(v) for v in session.suite.variants if v.server is None}),
+            like=next(others, None),
+            say=session.progress.say,
+        )
     return LocalEngine(
         folder,
         variant.precision,
-        weights_sha256=sources.weights_sha256(folder),
-        device=session.settings.device,
-        deterministic=session.settings.deterministic,
+        weights_sha256=weights,
+        device=settings.device,
+        deterministic=settings.deterministic,
     )
+
+
+def check(executor: str) -> None:
+    """Raise MissingExtra where the executor's package is not installed."""
+    if executor == "ray":
+        require_ray()
 
 
 def greet(session: Session, inputs: Sequence[Inputs], variants: Sequence[Variant]) -> None:

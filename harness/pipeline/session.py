@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from harness import sources
 from harness.pipeline import engines
@@ -34,6 +35,10 @@ class Settings:
     out: Path | None = None
     """Folder of the run; None: ``runs/<suite>/<time>-<fingerprint>`` in the working folder."""
     device: str = "auto"
+    executor: Literal["local", "ray"] = "local"
+    """Whether models run in this process, or in workers of a Ray cluster."""
+    workers: int | None = None
+    """Workers (``ray``); None: as many as there is room for."""
     deterministic: bool = False
     """Compute in fp32, so that no answer depends on what else is in its batch."""
     command: Sequence[str] = ()
