@@ -11,14 +11,15 @@ import inspect
 import itertools
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from harness.engines import prefixes
-from harness.engines.rows import Decoded, How, Prompt, Rows
+from harness.engines import lanes, prefixes
+from harness.engines.rows import Decoded, How, Prompt, Rows, beginning
 
 JOIN = 0.25
 """Share of the rows that has to be free before others join: each joining is a pass of its own, and
@@ -47,6 +48,30 @@ def decode(model: Any, prompts: Sequence[Prompt], how: How) -> Iterator[Decoded]
     memory shows at once.
     """
     _share_beginnings(prompts, how.share)
+    if how.lanes == 1:
+        yield from itertools.chain.from_iterable(_lane(model, prompts, how))
+        return
+    # One pass with several adapters keeps all others waiting.
+    how = replace(how, mixes=lambda name: False, watch=lambda work: cast(None, work()))
+    streams = [_lane(model, mine, how) for mine in _dealt(prompts, how.lanes) if mine]
+    yield from lanes.merged(streams, how.begin)
+
+
+def _dealt(prompts: Sequence[Prompt], number: int) -> list[list[Prompt]]:
+    """The prompts of each lane: as many of each adapter for all, and what begins alike together."""
+    found: list[list[Prompt]] = [[] for _ in range(number)]
+    for _, group in itertools.groupby(prompts, key=lambda p: p.adapter):
+        mine = lanes.dealt(list(group), number, lambda p: beginning(p) if p.shared else None)
+        # The one that has least gets most.
+        mine.sort(key=len, reverse=True)
+        found.sort(key=len)
+        for some, more in zip(found, mine, strict=True):
+            some += more
+    return found
+
+
+def _lane(model: Any, prompts: Sequence[Prompt], how: How) -> Iterator[list[Decoded]]:
+    """What has ended, after every pass."""
     queue = deque(prompts)
     batch = Rows(model, how, prompts)
     while queue or batch.live:
@@ -58,7 +83,7 @@ def decode(model: Any, prompts: Sequence[Prompt], how: How) -> Iterator[Decoded]
                 if batch.live <= LEAVE * len(batch.rows):
                     batch.compact()
                 how.watch(batch.step)
-        yield from batch.ended()
+        yield list(batch.ended())
 
 
 def _share_beginnings(prompts: Sequence[Prompt], most: int | None) -> None:

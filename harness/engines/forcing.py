@@ -8,6 +8,7 @@ one prompt of 300 tokens would take 59 MB, and most of the time.
 from __future__ import annotations
 
 import math
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -96,8 +97,10 @@ def batches(
             yield batch
 
 
-def measure(model: Any, batch: Sequence[Row], pad: int, device: str) -> list[Likelihood]:
-    """Likelihoods of the rows, by one forward pass."""
+def measure(
+    model: Any, batch: Sequence[Row], pad: int, device: str, places: Places
+) -> list[Likelihood]:
+    """Likelihoods of the rows, by one forward pass. ``places``: of this model."""
     import torch
 
     width = max(r.length for r in batch)
@@ -110,7 +113,7 @@ def measure(model: Any, batch: Sequence[Row], pad: int, device: str) -> list[Lik
         mask[i, : one.length] = 1
         # The place before a token is the one that predicts it.
         wanted[i, len(one.prompt) - 1 : one.length - 1] = True
-    with torch.inference_mode(), _only(model, wanted.to(device)):
+    with torch.inference_mode(), places.only(wanted.to(device)):
         logits = model(
             input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
         ).logits
@@ -126,18 +129,31 @@ def measure(model: Any, batch: Sequence[Row], pad: int, device: str) -> list[Lik
     return found
 
 
-@contextmanager
-def _only(model: Any, wanted: Any) -> Iterator[None]:
-    """The head sees the hidden states of the wanted places alone, as (places, width)."""
-    head = model.get_output_embeddings()
-    if head is None:
-        yield
-        return
-    hook = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][wanted], *inputs[1:]))
-    try:
-        yield
-    finally:
-        hook.remove()
+class Places:
+    """For which places the model's head computes logits, in the passes of each thread."""
+
+    def __init__(self, model: Any) -> None:
+        self._mine = threading.local()
+        head = model.get_output_embeddings()
+        self._hook = head.register_forward_pre_hook(self._narrowed) if head is not None else None
+
+    def close(self) -> None:
+        """Leave the model as it was."""
+        if self._hook is not None:
+            self._hook.remove()
+
+    @contextmanager
+    def only(self, wanted: Any) -> Iterator[None]:
+        """The head sees the hidden states of the wanted places alone, as (places, width)."""
+        self._mine.wanted = wanted
+        try:
+            yield
+        finally:
+            del self._mine.wanted
+
+    def _narrowed(self, _: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        wanted = getattr(self._mine, "wanted", None)
+        return inputs if wanted is None else (inputs[0][wanted], *inputs[1:])
 
 
 def _log_probabilities(logits: Any, tokens: Any) -> list[float]:

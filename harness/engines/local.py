@@ -6,6 +6,7 @@ off. Nothing is loaded until a completion is really needed, so a fully cached ru
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import models
-from harness.engines import adapters, budget, forcing, generating
+from harness.engines import adapters, budget, forcing, generating, lanes
 from harness.engines.batching import batches, in_order, prompt_length
 from harness.engines.sampling import Sampler, seed_of
 from harness.engines.threads import Threads
@@ -24,7 +25,7 @@ from harness.types import Completion, Forced, Likelihood, Message, Precision, Pr
 if TYPE_CHECKING:
     from harness.engines.rows import Decoded
 
-ENGINE = "transformers in process, 3"
+ENGINE = "transformers in process, 4"
 """Raise the number when a change here can change an answer."""
 
 PROBE = "Name one thing that this adapter was trained to change."
@@ -161,14 +162,14 @@ class LocalEngine:
 
     def _generate_batch(self, batch: list[Request]) -> list[Completion]:
         first = batch[0]
-        self._worn.put_on([self._worn.name(first.adapter, first.adapter_sha256)])
-        return generating.complete(
-            self._worn.model,
-            self.tokenizer,
-            batch,
-            ends=self._end_tokens,
-            samplers=[_sampler(request) for request in batch],
-        )
+        with self._worn.wearing([self._worn.name(first.adapter, first.adapter_sha256)]):
+            return generating.complete(
+                self._worn.model,
+                self.tokenizer,
+                batch,
+                ends=self._end_tokens,
+                samplers=[_sampler(request) for request in batch],
+            )
 
     def _decode(self, requests: Sequence[Request], alone: bool = False) -> Iterator[Completion]:
         """Adapter by adapter, longest prompts first; rows of the next join the last of the one
@@ -183,6 +184,8 @@ class LocalEngine:
                 if not _out_of_memory(error):
                     raise
                 self._smaller(next(iter(left.values())), error)
+            finally:
+                self._threads.restore()
 
     def _decoded(self, left: Mapping[int, Request], alone: bool) -> Iterator[Decoded]:
         from harness.engines import decoding, rows
@@ -198,13 +201,18 @@ class LocalEngine:
             for i, r in left.items()
         ]
         most = 1 if alone else self._max_rows
+        longest = max(prompt_length(r) + r.max_new_tokens for r in left.values())
+        side_by_side = 1 if alone else self._lanes(len(prompts), longest)
+        tokens = self._max_tokens // side_by_side
         how = rows.How(
             ends=self._end_tokens,
             pad=self.tokenizer.pad_token_id,
-            rows=lambda width: min(most, self._max_tokens // width),
-            wear=self._worn.put_on,
+            rows=lambda width: min(most, tokens // width),
+            wearing=self._worn.wearing,
             mixes=self._worn.mixes,
             watch=self._threads.watch,
+            lanes=side_by_side,
+            begin=self._threads.lane(side_by_side),
             # A quarter of a batch's tokens: beginnings are held beside it.
             share=0 if alone else self._max_tokens // 4,
             exact=self._exact if self.deterministic and not alone else None,
@@ -217,8 +225,7 @@ class LocalEngine:
         import torch
 
         ids = torch.tensor([tokens], device=self.device)
-        told = self._worn.put_on([name])
-        with self._one_thread(), torch.inference_mode():
+        with self._one_thread(), torch.inference_mode(), self._worn.wearing([name]) as told:
             found = self._worn.model(input_ids=ids, logits_to_keep=1, use_cache=False, **told)
         return found.logits[0, -1].float()
 
@@ -232,20 +239,44 @@ class LocalEngine:
                 yield row
             else:
                 rows.append(row)
+        if not rows:
+            return
+        for one in rows:
+            # All adapters are loaded before the first pass: passes go side by side.
+            self._worn.name(one.request.adapter, one.request.adapter_sha256)
+        rows.sort(key=lambda row: (-row.length, row.request.key))
+        number = self._lanes(len(rows), rows[0].length)
+        places = forcing.Places(self._model)
+        try:
+            dealt = lanes.dealt(rows, number, lambda row: None)
+            streams = [self._forced(mine, number, places) for mine in dealt]
+            if number == 1:
+                yield from itertools.chain.from_iterable(streams[0])
+            else:
+                yield from lanes.merged(streams, self._threads.lane(number))
+        finally:
+            places.close()
+            self._threads.restore()
+
+    def _forced(
+        self, rows: Sequence[forcing.Row], number: int, places: forcing.Places
+    ) -> Iterator[list[Likelihood]]:
+        """Likelihoods batch by batch, of one lane of so many."""
+
+        def measured(batch: Sequence[forcing.Row]) -> list[Likelihood]:
+            first = batch[0].request
+            name = self._worn.name(first.adapter, first.adapter_sha256)
+            with self._one_thread(), self._worn.wearing([name]):
+                pad = self.tokenizer.pad_token_id
+                return forcing.measure(self._model, batch, pad, self.device, places)
+
         for batch in forcing.batches(
             rows,
             max_rows=1 if self.deterministic else self._max_rows,
-            max_tokens=lambda: self._max_tokens,
+            max_tokens=lambda: self._max_tokens // number,
             vocabulary=len(self.tokenizer),
         ):
-            yield from self._split_for_memory(batch, self._force_batch, lambda row: row.length)
-
-    def _force_batch(self, batch: Sequence[forcing.Row]) -> list[Likelihood]:
-        first = batch[0].request
-        self._worn.put_on([self._worn.name(first.adapter, first.adapter_sha256)])
-        pad = self.tokenizer.pad_token_id
-        with self._one_thread():
-            return forcing.measure(self._worn.model, batch, pad, self.device)
+            yield list(self._split_for_memory(batch, measured, lambda row: row.length))
 
     # ---- limits
 
@@ -338,6 +369,10 @@ class LocalEngine:
         config = model.config.get_text_config(decoder=True)
         return budget.tokens(config, model.dtype.itemsize, budget.free_bytes(self.device))
 
+    def _lanes(self, rows: int, longest: int) -> int:
+        """For so many rows, the longest of so many tokens."""
+        return lanes.number(self.device, self._model, min(rows, self._max_tokens // longest))
+
     @property
     def _model(self) -> Any:
         return self._worn.model
@@ -355,8 +390,9 @@ class LocalEngine:
             pad_token_id=self.tokenizer.pad_token_id, eos_token_id=sorted(self._end_tokens)
         )
         if self.device == "cpu":
-            from harness.engines import packing
+            from harness.engines import allocator, packing
 
+            allocator.keep_freed()
             packing.pack(model, budget.free_bytes("cpu") // 4)
         probe = self.prompts([[{"role": "user", "content": PROBE}]])[0].tokens or ()
         worn = Worn(model, probe)

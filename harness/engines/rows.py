@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -78,12 +79,18 @@ class How:
     pad: int
     rows: Callable[[int], int]
     """How many rows of so many tokens (prompt and answer) may be together."""
-    wear: Callable[[Sequence[str | None]], Mapping[str, Any]] = lambda names: {}
-    """Has the next pass wear these adapters, one for each row; returns what to tell it besides."""
+    wearing: Callable[[Sequence[str | None]], AbstractContextManager[Mapping[str, Any]]] = (
+        lambda names: nullcontext({})
+    )
+    """A pass with these adapters, one for each row; gives what to tell it besides."""
     mixes: Callable[[str | None], bool] = lambda name: True
     """Whether rows with this adapter may stand beside others."""
     watch: Callable[[Callable[[], object]], None] = lambda work: cast(None, work())
     """Does one step."""
+    lanes: int = 1
+    """Batches that are decoded side by side, each by a thread of its own."""
+    begin: Callable[[], object] = lambda: None
+    """Called first in the thread of each lane."""
     share: int | None = None
     """Tokens of shared beginnings that may be held at a time; 0: share none; None: any."""
     exact: Callable[[Sequence[int], str | None], Any] | None = None
@@ -101,7 +108,7 @@ class Rows:
         self._cache: Any = None
         self._mask: Any = None
         self._begun: dict[Any, Any] = {}
-        self._awaited = Counter(map(_beginning, prompts))
+        self._awaited = Counter(map(beginning, prompts))
 
     @property
     def live(self) -> int:
@@ -152,7 +159,7 @@ class Rows:
         joins and let go with the last; None: it shares nothing."""
         if not prompt.shared:
             return None
-        key = _beginning(prompt)
+        key = beginning(prompt)
         if key not in self._begun:
             self._begun[key] = fresh(self._model, 0)
             ids = torch.tensor([prompt.tokens[: prompt.shared]], dtype=torch.long)
@@ -198,7 +205,7 @@ class Rows:
         for row in self.rows:
             if row.answer is not None and not row.told:
                 row.told = True
-                yield replace(row.answer, seconds=row.seconds)
+                yield replace(row.answer, seconds=row.seconds / self._how.lanes)
         if not self.live:
             self.rows, self._cache, self._mask = [], None, None
 
@@ -206,15 +213,16 @@ class Rows:
         self, ids: Any, mask: Any, positions: Any, cache: Any, names: Sequence[str | None]
     ) -> Any:
         """Logits (rows, vocabulary) of the next token."""
-        return self._model(
-            input_ids=ids.to(self._device),
-            attention_mask=mask,
-            position_ids=positions.to(self._device),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **self._how.wear(names),
-        ).logits[:, -1]
+        with self._how.wearing(names) as told:
+            return self._model(
+                input_ids=ids.to(self._device),
+                attention_mask=mask,
+                position_ids=positions.to(self._device),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+                **told,
+            ).logits[:, -1]
 
     def _take(self, rows: Sequence[_Live], logits: Any) -> None:
         if self._how.exact is not None:
@@ -254,7 +262,8 @@ def _likeliest(logits: Any) -> list[int]:
     return cast("list[int]", logits.float().argmax(-1).tolist())
 
 
-def _beginning(prompt: Prompt) -> tuple[str | None, tuple[int, ...]]:
+def beginning(prompt: Prompt) -> tuple[str | None, tuple[int, ...]]:
+    """Which beginning it is: of prompts that share it the same."""
     return prompt.adapter, tuple(prompt.tokens[: prompt.shared])
 
 

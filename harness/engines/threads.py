@@ -36,6 +36,12 @@ def available() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def cores() -> int:
+    """Threads to compute with at most: ``OMP_NUM_THREADS``, else as many as there are cores."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(said) if said.isdigit() and int(said) else available()
+
+
 class Threads:
     """The number of threads that torch computes with. One that the user fixed
     (``OMP_NUM_THREADS``) stays, and so does torch's own on a device that is no CPU."""
@@ -71,6 +77,16 @@ class Threads:
         middles = [statistics.median(some) for some in taken]
         self._chosen = middles.index(min(middles))
         self._set(self.choices[self._chosen])
+
+    def lane(self, number: int) -> Callable[[], object]:
+        """What a thread does first that is one of so many which compute at a time."""
+        each = max(1, cores() // number)
+        return lambda: self._set(each)
+
+    def restore(self) -> None:
+        """The number for this thread again: some libraries have one for all threads."""
+        if self.choices:
+            self._set(self.choices[self._chosen])
 
     def watch(self, work: Callable[[], object]) -> None:
         """Do ``work``, one pass of many that are alike, and now and then see whether the next

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.engines import adapters
+from harness.engines.lanes import Turns
 from harness.errors import PreflightError
 
 BASE = "__base__"
@@ -30,6 +32,7 @@ class Worn:
         self._loaded: dict[str, tuple[str, str]] = {}
         """Folder to (name in PEFT, hash)."""
         self._mixing: dict[str, bool] = {}
+        self._turns = Turns()
         self._on: tuple[str | None, bool] | None = None
         """The active adapter and whether it is enabled; None: not known."""
 
@@ -54,12 +57,22 @@ class Worn:
         """Hash of a loaded adapter."""
         return self._loaded[adapter][1]
 
-    def put_on(self, names: Sequence[str | None]) -> dict[str, Any]:
-        """Make the next pass wear these adapters, a name for each row.
+    @contextmanager
+    def wearing(self, names: Sequence[str | None]) -> Iterator[dict[str, Any]]:
+        """One pass that wears these adapters, a name for each row; gives what it must be told.
 
-        Returns what that pass must be told besides.
+        Passes of other threads wait while theirs is another adapter. One with several adapters is
+        alone, as PEFT hands the names to the model's layers.
         """
         kinds = set(names)
+        kind = next(iter(kinds)) or BASE if len(kinds) == 1 else None
+        told = self._turns.enter(kind, lambda: self._put_on(names, kinds))
+        try:
+            yield told
+        finally:
+            self._turns.leave()
+
+    def _put_on(self, names: Sequence[str | None], kinds: set[str | None]) -> dict[str, Any]:
         if not self._loaded:
             return {}
         if len(kinds) > 1:
@@ -90,8 +103,8 @@ class Worn:
 
         device = next(self.model.parameters()).device
         ids = torch.tensor([self._probe] * len(names), device=device)
-        with torch.inference_mode():
-            found = self.model(input_ids=ids, logits_to_keep=1, **self.put_on(names))
+        with torch.inference_mode(), self.wearing(names) as told:
+            found = self.model(input_ids=ids, logits_to_keep=1, **told)
         return found.logits[:, -1].float()
 
     def _load(self, adapter: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="the extra 'local' is not installed")
 
 from harness import sources
+from harness.engines import forcing
 from harness.engines.local import LocalEngine
 from harness.types import Forced, Likelihood
 
@@ -139,15 +140,15 @@ def test_a_batch_that_does_not_fit_is_split_and_nothing_is_lost(
     smollm2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_at(smollm2)
-    whole, sizes = engine._force_batch, []
+    whole, sizes = forcing.measure, []
 
-    def small_memory(batch):
+    def small_memory(model, batch, *rest):
         sizes.append(len(batch))
         if len(batch) > 2:
             # The words of torch's CPU allocator; running out for real would stop the machine.
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return whole(batch)
+        return whole(model, batch, *rest)
 
-    monkeypatch.setattr(engine, "_force_batch", small_memory)
+    monkeypatch.setattr(forcing, "measure", small_memory)
     assert all(math.isfinite(one.log_likelihood or math.nan) for one in ask(engine))
     assert max(sizes) > 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,9 @@ def answers(
     worn: Worn, wanted: Sequence[tuple[list[int], str | None]], rows: int = 64, **options: Any
 ) -> list[list[int]]:
     made = [Prompt(i, tokens, NEW, None, name) for i, (tokens, name) in enumerate(wanted)]
-    how = How(frozenset({2}), 0, lambda width: rows, wear=worn.put_on, mixes=worn.mixes, **options)
+    how = How(
+        frozenset({2}), 0, lambda width: rows, wearing=worn.wearing, mixes=worn.mixes, **options
+    )
     found = {one.index: one.tokens for one in decode(worn.model, made, how)}
     return [found[i] for i in range(len(wanted))]
 
@@ -78,13 +82,15 @@ def worn(tmp_path: Path, passes: list[Names]) -> Worn:
     found = Worn(base(), [5, 6, 7])
     for seed in (1, 2):
         found.name(adapter(tmp_path / str(seed), seed))
-    put_on = found.put_on
+    wearing = found.wearing
 
-    def noted(names: Sequence[str | None]) -> dict[str, Any]:
-        passes.append(tuple(names))
-        return put_on(names)
+    @contextmanager
+    def noted(names: Sequence[str | None]) -> Iterator[dict[str, Any]]:
+        with wearing(names) as told:
+            passes.append(tuple(names))
+            yield told
 
-    found.put_on = noted  # type: ignore[method-assign]
+    found.wearing = noted  # type: ignore[method-assign]
     return found
 
 
@@ -97,6 +103,40 @@ def test_rows_with_other_adapters_answer_as_alone(worn: Worn, passes: list[Names
     assert answers(worn, wanted) == alone
     assert any(len(set(names)) == 3 for names in passes), "all three stood side by side"
     assert answers(worn, wanted, rows=5) == alone
+
+
+def test_rows_in_two_lanes_answer_as_alone(
+    worn: Worn, passes: list[Names], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = (None, "adapter_0", "adapter_1")
+    wanted = [(tokens, name) for name in names for tokens in prompts(16)]
+    alone = [answers(worn, [one], share=0)[0] for one in wanted]
+    passes.clear()
+    seen: set[int] = set()
+    for rows in (64, 5):
+        begin = lambda: seen.add(threading.get_ident())  # noqa: E731
+        assert answers(worn, wanted, rows=rows, lanes=2, begin=begin) == alone
+    assert len(seen - {threading.get_ident()}) >= 2
+    assert all(len(set(one)) == 1 for one in passes), "no pass keeps the other lane waiting"
+    # Whoever holds an adapter on makes the other wait, as what is on is the model's.
+    within: list[str | None] = []
+    layers = type(worn.model.get_base_model().model.layers[0])
+    plain = layers.forward
+
+    def watched(self: Any, *args: Any, **named: Any) -> Any:
+        on = worn.model.base_model.model.model.layers[0].self_attn.q_proj
+        within.append(None if on.disable_adapters else on.active_adapters[0])
+        return plain(self, *args, **named)
+
+    monkeypatch.setattr(layers, "forward", watched)
+    with worn.wearing(["adapter_1"]):
+        other = threading.Thread(target=answers, args=(worn, wanted[:1]))
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        assert not within
+    other.join()
+    assert set(within) == {None}
 
 
 def test_a_shared_beginning_is_read_once_for_each_adapter(worn: Worn) -> None:
@@ -160,7 +200,8 @@ def test_close_tokens_are_decided_by_a_pass_of_their_own(worn: Worn) -> None:
     def exact(tokens: Sequence[int], name: str | None) -> Any:
         nonlocal asked
         asked += 1
-        return worn.model(input_ids=torch.tensor([tokens]), **worn.put_on([name])).logits[0, -1]
+        with worn.wearing([name]) as told:
+            return worn.model(input_ids=torch.tensor([tokens]), **told).logits[0, -1]
 
     alone = [answers(worn, [one], share=0)[0] for one in wanted]
     draw = torch.Generator().manual_seed(0)
