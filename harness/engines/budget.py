@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-ROWS = {"cpu": 64, "mps": 64, "cuda": 256}
+ROWS = {"cpu": 128, "mps": 64, "cuda": 256}
 """Rows of a batch at most, by kind of device."""
 SHARE = 0.5
 """Of the free memory, for one batch: what else grows meanwhile is not known."""
