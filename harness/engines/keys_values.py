@@ -62,9 +62,12 @@ def fresh(model: Any, room: int) -> Any:
     return cache
 
 
-def beside(cache: Any, mask: Any, other: Any, its: Any) -> tuple[Any, Any]:
-    """Two batches as one, the narrower padded on the left."""
-    width = max(mask.shape[1], its.shape[1])
+def beside(parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Batches (cache and mask) as one, the narrower padded on the left."""
+    (cache, mask), *others = parts
+    if not others:
+        return cache, mask
+    width = max(its.shape[1] for _, its in parts)
 
     def padded(side: Any, dim: int) -> Any:
         missing = width - side.shape[dim]
@@ -74,13 +77,14 @@ def beside(cache: Any, mask: Any, other: Any, its: Any) -> tuple[Any, Any]:
         shape[dim] = missing
         return torch.cat([side.new_zeros(shape), side], dim=dim)
 
-    for mine, theirs in zip(cache.layers, other.layers, strict=True):
-        keys, values = (
-            torch.cat([padded(a, -2), padded(b, -2)])
-            for a, b in ((mine.keys, theirs.keys), (mine.values, theirs.values))
-        )
-        mine.put(keys, values)
-    return cache, torch.cat([padded(mask, 1), padded(its, 1)])
+    for layers in zip(*(one.layers for one, _ in parts), strict=True):
+        keys = torch.cat([padded(layer.keys, -2) for layer in layers])
+        values = torch.cat([padded(layer.values, -2) for layer in layers])
+        for layer in layers[1:]:
+            # What has been copied is let go, layer by layer.
+            layer.put(None, None)
+        layers[0].put(keys, values)
+    return cache, torch.cat([padded(its, 1) for _, its in parts])
 
 
 def begun(model: Any, room: int, beginnings: Sequence[Any]) -> Any:
