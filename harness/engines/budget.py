@@ -7,6 +7,8 @@ from typing import Any
 
 ROWS = {"cpu": 128, "mps": 64, "cuda": 256}
 """Rows of a batch at most, by kind of device."""
+ENOUGH = {"cpu": 49_152, "mps": 49_152, "cuda": 1 << 30}
+"""Tokens of a batch beyond which it takes more memory and hardly less time, by kind of device."""
 SHARE = 0.5
 """Of the free memory, for one batch: what else grows meanwhile is not known."""
 COPIES = 2
@@ -14,10 +16,12 @@ COPIES = 2
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def tokens(config: Any, itemsize: int, free_bytes: int) -> int:
+def tokens(config: Any, itemsize: int, free_bytes: int, device: str) -> int:
     """Tokens, padding included, whose keys, values and activations fit into their share of
-    ``free_bytes``; at least 1. ``itemsize``: bytes of a number at the model's precision."""
-    return max(1, int(SHARE * free_bytes) // token_bytes(config, itemsize))
+    ``free_bytes``; at least 1, and at most what is enough. ``itemsize``: bytes of a number at the
+    model's precision."""
+    fit = int(SHARE * free_bytes) // token_bytes(config, itemsize)
+    return max(1, min(fit, ENOUGH[device.partition(":")[0]]))
 
 
 def token_bytes(config: Any, itemsize: int) -> int:

@@ -47,7 +47,7 @@ def decode(model: Any, prompts: Sequence[Prompt], how: How) -> Iterator[Decoded]
     Longest first is best, as rows that join together are padded, and one that does not fit in
     memory shows at once.
     """
-    _share_beginnings(prompts, how.share)
+    _share_beginnings(prompts, how.share, how.worth)
     if how.lanes == 1:
         yield from itertools.chain.from_iterable(_lane(model, prompts, how))
         return
@@ -86,14 +86,14 @@ def _lane(model: Any, prompts: Sequence[Prompt], how: How) -> Iterator[list[Deco
         yield list(batch.ended())
 
 
-def _share_beginnings(prompts: Sequence[Prompt], most: int | None) -> None:
+def _share_beginnings(prompts: Sequence[Prompt], most: int | None, worth: int) -> None:
     groups: dict[str | None, list[Prompt]] = defaultdict(list)
     for prompt in prompts:
         groups[prompt.adapter].append(prompt)
     for group in groups.values():
         lengths = [0] * len(group)
         if most is None or most > 0:
-            lengths = prefixes.shared([p.tokens for p in group], most=most)
+            lengths = prefixes.shared([p.tokens for p in group], most=most, worth=worth)
         for prompt, length in zip(group, lengths, strict=True):
             prompt.shared = length
 

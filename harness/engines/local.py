@@ -367,7 +367,8 @@ class LocalEngine:
             return self._said_tokens
         model = self._worn.model
         config = model.config.get_text_config(decoder=True)
-        return budget.tokens(config, model.dtype.itemsize, budget.free_bytes(self.device))
+        free = budget.free_bytes(self.device)
+        return budget.tokens(config, model.dtype.itemsize, free, self.device)
 
     def _lanes(self, rows: int, longest: int) -> int:
         """For so many rows, the longest of so many tokens."""

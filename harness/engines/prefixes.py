@@ -11,21 +11,27 @@ import itertools
 from collections.abc import Sequence
 
 LEAST = 16
-"""Tokens that a shared beginning must have: each is a pass of its own."""
+"""Tokens that a shared beginning must have."""
+WORTH = 256
+"""Tokens that a group must spare: each beginning is a pass of its own, which reads all weights for
+one row."""
 
 
-def shared(prompts: Sequence[Sequence[int]], *, most: int | None = None) -> list[int]:
+def shared(
+    prompts: Sequence[Sequence[int]], *, most: int | None = None, worth: int = WORTH
+) -> list[int]:
     """For each prompt the length of the beginning that it shares with others, in tokens; 0: none.
 
     Prompts of equal beginnings of that length form a group, read once; a prompt is in the group
     that spares the most. At least one token of each prompt is left to be read with it. ``most``:
     of tokens in all groups' beginnings together (memory); those that spare least are given up.
+    ``worth``: tokens that a group must spare.
     """
     order = sorted(range(len(prompts)), key=lambda i: tuple(prompts[i]))
     rows = [tuple(prompts[i]) for i in order]
     common = [_common(a, b) for a, b in itertools.pairwise(rows)]
     groups: list[tuple[int, list[int]]] = []
-    _split(rows, common, 0, len(rows), groups)
+    _split(rows, common, max(worth, 1), groups)
     found = [0] * len(prompts)
     held = 0
     for length, members in sorted(groups, key=lambda g: -g[0] * (len(g[1]) - 1)):
@@ -46,16 +52,15 @@ def _common(a: Sequence[int], b: Sequence[int]) -> int:
 def _split(
     rows: Sequence[Sequence[int]],
     common: Sequence[int],
-    start: int,
-    end: int,
+    worth: int,
     groups: list[tuple[int, list[int]]],
 ) -> None:
-    """The groups of the sorted rows ``start`` to before ``end``, added to ``groups``.
+    """The groups of the sorted rows, added to ``groups``.
 
     Neighbours that share much are split off where that spares more than all of them together; the
     rest share what all have in common. A stack in place of recursion: beginnings can nest deeply.
     """
-    todo = [(start, end)]
+    todo = [(0, len(rows))]
     while todo:
         start, end = todo.pop()
         if end - start < 2:
@@ -66,13 +71,13 @@ def _split(
             n = last - first
             inside = min(common[first : last - 1]) if n > 1 else 0
             # Staying spares `here` tokens of each row, leaving `inside` of all but one.
-            if (n > 1 and inside >= LEAST and (n - 1) * inside > n * here) or (
-                n > 1 and here < LEAST
-            ):
+            spared = (n - 1) * inside
+            apart = inside >= LEAST and spared >= worth and spared > n * here
+            if n > 1 and (apart or here < LEAST):
                 todo.append((first, last))
             else:
                 stay += range(first, last)
-        if here >= LEAST and len(stay) > 1:
+        if here >= LEAST and (len(stay) - 1) * here >= worth:
             groups.append((here, stay))
 
 

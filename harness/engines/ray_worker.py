@@ -169,7 +169,7 @@ def _batch(spec: Spec, folder: Path, part: float) -> int:
     """Tokens of one batch: an engine alone would plan with all that is free."""
     weights = int(room.parameters(folder) * room.BYTES[spec.precision])
     free = int(budget.free_bytes(spec.device) * part) - weights
-    return budget.tokens(shape(folder), itemsize(spec), max(free, 0))
+    return budget.tokens(shape(folder), itemsize(spec), max(free, 0), spec.device)
 
 
 def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str:

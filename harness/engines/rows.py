@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 
+from harness.engines import prefixes
 from harness.engines.keys_values import begun, beside, fresh
 
 ROOM = 64
@@ -97,6 +98,8 @@ class How:
     """Called first in the thread of each lane."""
     share: int | None = None
     """Tokens of shared beginnings that may be held at a time; 0: share none; None: any."""
+    worth: int = prefixes.WORTH
+    """Tokens that a group with a shared beginning must spare."""
     exact: Callable[[Sequence[int], str | None], Any] | None = None
     """From all tokens of a row and its adapter to the logits that decide where those of the batch
     leave two tokens close."""

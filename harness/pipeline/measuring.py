@@ -57,7 +57,7 @@ def answers(
         with session.timed("noise"):
             answered = [p for p in mine if completions[p.request.key].error is None]
             session.again |= noise.again(
-                answered, engine, work.cache, session.progress, session.again
+                answered, engine, work.cache, session.progress, session.doubted
             )
         if not keep_open:
             engine.close()

@@ -32,10 +32,10 @@ def again(
     engine: Engine,
     cache: Cache,
     progress: Progress,
-    known: Mapping[str, Completion],
+    known: set[tuple[str, str]],
 ) -> dict[str, Completion]:
     """Second answers to a few of the requests, by key; none by an engine that computes in fp32,
-    nor where ``known`` has as many of the task already.
+    nor of a task of which ``known`` has some by this engine.
 
     ``planned``: those that have an answer, as one that failed would fail in every run. Second
     answers are kept with their first answer's key, so that a second run asks nothing.
@@ -43,7 +43,7 @@ def again(
     identity = engine.identity
     if identity.get("deterministic") or identity.get("precision") == EXACT:
         return {}
-    chosen = _few(planned, known)
+    chosen = _few(planned, fingerprints.of(identity), known)
     keys = {key: fingerprints.of({"again": 1, "request": key}) for key in chosen}
     kept = cache.get_many("evidence", keys.values())
     found = {key: Completion(key=key, **kept[name]) for key, name in keys.items() if name in kept}
@@ -61,17 +61,19 @@ def again(
     return found
 
 
-def _few(planned: Sequence[Planned], known: Mapping[str, Completion]) -> dict[str, Planned]:
-    """Of each task some, spread over its variants and samples."""
+def _few(
+    planned: Sequence[Planned], engine: str, known: set[tuple[str, str]]
+) -> dict[str, Planned]:
+    """Of each task some, spread over its variants and samples; enters them into ``known``."""
     tasks: dict[str, dict[str, Planned]] = defaultdict(dict)
     for one in planned:
         tasks[one.inputs.task.name][one.request.key] = one
     found: dict[str, Planned] = {}
-    for mine in tasks.values():
-        more = FEW - sum(key in known for key in mine)
-        if more > 0:
+    for name, mine in tasks.items():
+        if (engine, name) not in known:
+            known.add((engine, name))
             keys = sorted(mine)  # hashes: an order that has nothing to do with the samples
-            found.update((key, mine[key]) for key in keys[:more])
+            found.update((key, mine[key]) for key in keys[:FEW])
     return found
 
 

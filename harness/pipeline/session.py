@@ -65,6 +65,8 @@ class Session:
     timings: dict[str, float] = field(default_factory=dict)
     again: dict[str, Completion] = field(default_factory=dict)
     """Second answers to a few requests, by key: what the run's noise is read off."""
+    doubted: set[tuple[str, str]] = field(default_factory=set)
+    """Engines (by the hash of their identity) and tasks of which there are such answers."""
 
     @classmethod
     def begin(cls, suite: Suite, settings: Settings, progress: Progress | None) -> Session:

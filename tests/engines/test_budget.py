@@ -26,10 +26,12 @@ def test_a_token_keeps_keys_and_values_of_every_layer() -> None:
 
 
 def test_more_memory_or_fewer_bytes_a_number_hold_more_tokens() -> None:
-    some = budget.tokens(SMALL, 2, 1 << 30)
-    assert budget.tokens(SMALL, 2, 1 << 31) == pytest.approx(2 * some, abs=2)
-    assert budget.tokens(SMALL, 4, 1 << 30) == pytest.approx(some / 2, abs=2)
-    assert budget.tokens(SMALL, 2, 0) == 1, "one row is tried, whatever is said to be free"
+    some = budget.tokens(SMALL, 2, 1 << 30, "cpu")
+    assert budget.tokens(SMALL, 2, 1 << 31, "cpu") == pytest.approx(2 * some, abs=2)
+    assert budget.tokens(SMALL, 4, 1 << 30, "cpu") == pytest.approx(some / 2, abs=2)
+    much = [budget.tokens(SMALL, 2, 1 << 40, device) for device in ("cpu", "cuda:1")]
+    assert much[0] == budget.ENOUGH["cpu"] < much[1], "enough is enough"
+    assert budget.tokens(SMALL, 2, 0, "cpu") == 1, "one row is tried, whatever is said to be free"
 
 
 def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engines.prefixes import LEAST, shared
+from harness.engines import prefixes
+from harness.engines.prefixes import LEAST
+
+shared = partial(prefixes.shared, worth=0)
 
 SYSTEM, FIRST, SECOND = [1] * 40, [2] * 60, [3] * 60
 
@@ -37,6 +41,15 @@ def test_two_rows_do_not_leave_a_crowd_for_one_more_token() -> None:
     crowd = [[*SYSTEM, k] for k in range(10, 40)]
     pair = [[*SYSTEM, 5, 1], [*SYSTEM, 5, 2]]
     assert shared(crowd + pair) == [40] * 32
+
+
+def test_a_group_that_spares_little_is_no_group() -> None:
+    crowd = [[*SYSTEM, k] for k in range(10, 17)]
+    assert prefixes.shared(crowd, worth=241) == [0] * 7
+    assert prefixes.shared(crowd, worth=240) == [40] * 7
+    pair = [[*SYSTEM, *FIRST, 1], [*SYSTEM, *FIRST, 2]]
+    assert prefixes.shared(crowd + pair, worth=101) == [40] * 9
+    assert prefixes.shared(crowd + pair, worth=100) == [40] * 7 + [100] * 2
 
 
 def test_equal_prompts_leave_one_token_to_read() -> None:
