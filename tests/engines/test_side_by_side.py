@@ -64,9 +64,8 @@ def answers(
     worn: Worn, wanted: Sequence[tuple[list[int], str | None]], rows: int = 64, **options: Any
 ) -> list[list[int]]:
     made = [Prompt(i, tokens, NEW, None, name) for i, (tokens, name) in enumerate(wanted)]
-    how = How(
-        frozenset({2}), 0, lambda width: rows, wearing=worn.wearing, mixes=worn.mixes, **options
-    )
+    options = {"worth": 0, "wearing": worn.wearing, "mixes": worn.mixes, **options}
+    how = How(frozenset({2}), 0, lambda width: rows, **options)
     found = {one.index: one.tokens for one in decode(worn.model, made, how)}
     return [found[i] for i in range(len(wanted))]
 
