@@ -219,10 +219,10 @@ def test_what_was_answered_before_an_interruption_is_kept(
     project: Path, cache: Path, harness_cli: Harness, how: signal.Signals
 ) -> None:
     suite = project / "suites" / "fruit" / "suite.py"
-    # More samples than one batch holds, so that there is a middle to be stopped in.
+    # More samples than the batches of two lanes hold, so that there is a middle to be stopped in.
     text = (
         suite.read_text("utf-8")
-        .replace("for i in range(8)\n]", "for i in range(200)\n]")
+        .replace("for i in range(8)\n]", "for i in range(800)\n]")
         .replace("COLOURS[i]", "COLOURS[i % 8]")
     )
     suite.write_text(text, "utf-8")
@@ -249,11 +249,11 @@ def test_what_was_answered_before_an_interruption_is_kept(
     assert known, rest.stderr
     assert int(known[1]) >= stored > 0
     _, outputs, _ = read(project / "runs" / "fruit" / "latest")
-    assert sorted(outputs.sample_id) == sorted(f"s{i}" for i in range(200))
+    assert sorted(outputs.sample_id) == sorted(f"s{i}" for i in range(800))
 
 
 def wait_for_answers(path: Path, process: subprocess.Popen[str]) -> int:
-    for _ in range(1200):
+    for _ in range(6000):
         assert process.poll() is None, "the run ended before it could be interrupted"
         if path.exists():
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
@@ -263,7 +263,7 @@ def wait_for_answers(path: Path, process: subprocess.Popen[str]) -> int:
                     found = 0  # the table is not there yet
             if found:
                 return int(found)
-        time.sleep(0.1)
+        time.sleep(0.02)
     raise AssertionError("no answer was stored")
 
 

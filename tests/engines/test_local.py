@@ -40,21 +40,8 @@ def engine(smollm2: Path) -> LocalEngine:
 
 
 @pytest.fixture(scope="module")
-def adapter(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A PEFT adapter with random, non-zero weights."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    from harness import models
-
-    torch.manual_seed(0)
-    config = LoraConfig(
-        task_type="CAUSAL_LM", r=4, target_modules="all-linear", init_lora_weights=False
-    )
-    model = get_peft_model(models.load_base(smollm2, "fp32", "cpu"), config)
-    folder = tmp_path_factory.mktemp("adapter")
-    model.save_pretrained(str(folder))
-    return folder
+def adapter(lora: Path) -> Path:
+    return lora
 
 
 def ask(
