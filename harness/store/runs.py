@@ -180,7 +180,7 @@ def _conform(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
         )
     try:
         table = table.select(schema.names).cast(schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+    except (pa.ArrowNotImplementedError, ValueError) as error:
         raise RunError(f"{name} has a column of a wrong type or a null key: {error}") from error
     for field in schema:
         if not field.nullable and table[field.name].null_count:
