@@ -41,7 +41,7 @@ def load_suite(path: str | Path, *, check_scorer: Callable[[Any], object] | None
     check_name(suite.name, f"{file}: the suite's name")
     return replace(
         suite,
-        tasks=tuple(_guarded(task, file, helpers) for task in suite.tasks),
+        tasks=tuple(_guarded(_placed(task, file), file, helpers) for task in suite.tasks),
         variants=tuple(_checked(variant, file) for variant in suite.variants),
     )
 
@@ -121,6 +121,17 @@ def _taken_out(names: Set[str]) -> dict[str, ModuleType]:
     """Modules of those top-level names, no longer in ``sys.modules``."""
     found = [name for name in sys.modules if name.split(".")[0] in names]
     return {name: sys.modules.pop(name) for name in found}
+
+
+def _placed(task: Task, file: Path) -> Task:
+    """Scorers that read files are told where relative paths start."""
+    try:
+        scorers = tuple(
+            one.in_folder(file.parent) if hasattr(one, "in_folder") else one for one in task.scorers
+        )
+    except UsageError as error:
+        raise SuiteError(f"{file}: task '{task.name}': {error}") from error
+    return replace(task, scorers=scorers)
 
 
 def _guarded(task: Task, file: Path, helpers: dict[str, ModuleType]) -> Task:

@@ -19,7 +19,10 @@ HEAVY |= {"sacrebleu", "joblib", "phonenumbers", "stdnum", "openai"}
 WORKERS = ("data", "retrieval", "training", "engines", "scorers")
 LAYERS = [
     ("types", "errors", "fingerprints"),
-    ("sources", "store", "stats", "rules", "recipes", "suites", "models", "personal", "endpoints"),
+    (
+        *("sources", "store", "stats", "rules", "recipes", "suites", "models", "personal"),
+        *("endpoints", "judging"),
+    ),
     WORKERS,
     ("compare",),
     ("gate",),

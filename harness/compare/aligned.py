@@ -47,6 +47,8 @@ class MetricInfo:
     """Latency, tokens or cost, which no scorer gives."""
     calibrated: bool = False
     """A judge's metric with a valid calibration."""
+    uncalibrated: str | None = None
+    """Why its calibration is not valid, where the run says so."""
 
     @property
     def judge(self) -> bool:
@@ -280,5 +282,6 @@ def _infos(
             Scale(entry.get("low"), entry.get("high"), entry.get("binary") is True),
             imported,
             calibrated=isinstance(calibration, dict) and calibration.get("valid") is True,
+            uncalibrated=calibration.get("reason") if isinstance(calibration, dict) else None,
         )
     return infos

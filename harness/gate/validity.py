@@ -138,10 +138,11 @@ def check_counts(rule: Rule, row: RuleResult, place: Place, evidence: Evidence) 
 
 def check_judge(rule: Rule, info: MetricInfo) -> None:
     if info.judge and not info.calibrated and not rule.advisory:
+        why = f" ({info.uncalibrated})" if info.uncalibrated else ""
         raise Stop(
             Status.INVALID,
-            "a judge's metric without a valid calibration proves nothing; calibrate the judge "
-            "against human labels, or say 'advisory = true'",
+            f"a judge's metric without a valid calibration proves nothing{why}; calibrate the "
+            "judge against human labels (harness judge calibrate), or say 'advisory = true'",
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import models, scorers, sources
 from harness.errors import SuiteError, UsageError, did_you_mean
-from harness.pipeline import adapters, engines, probe, sequence, staged
+from harness.pipeline import adapters, engines, judging, probe, sequence, staged
 from harness.pipeline.inputs import Inputs, load, repeats
 from harness.pipeline.measuring import whole
 from harness.pipeline.planning import adapter_of
@@ -41,6 +41,7 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
     ledger.total(session.spent)  # a damaged one is told before more is spent
     inputs = _inputs(session, variants)
     engines.greet(session, inputs, variants)
+    judging.greet(session, inputs, variants)
     with session.timed("scorers"):
         scorers.prepare([s for i in inputs for s in i.scorers])
     with session.evaluation(), Cache.open(sources.cache_dir() / NAME) as cache:
@@ -50,7 +51,7 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
             session.close()
     manifest = {**made.manifest, "spent": ledger.total(session.spent)}
     folder = settings.out or _default_folder(suite.name, manifest["fingerprint"])
-    written = runs.write_run(folder, manifest, made.outputs, made.scores)
+    written = runs.write_run(folder, manifest, made.outputs, made.scores, judgments=made.judgments)
     if settings.out is None:
         runs.point_latest(written)
     return written

@@ -7,7 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness import fingerprints
-from harness.pipeline import engines, likelihoods, noise, probe, record, responses, scoring
+from harness.pipeline import (
+    engines,
+    judged,
+    judging,
+    likelihoods,
+    noise,
+    probe,
+    record,
+    responses,
+    scoring,
+)
 from harness.pipeline.cautions import about_servers, cautions
 from harness.pipeline.planning import Plan, plan
 from harness.pipeline.session import Work
@@ -17,7 +27,8 @@ from harness.types import RETRIEVED, Completion, Likelihood, Sample, Variant
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Tables = tuple["pa.Table", "pa.Table"]
+Tables = tuple["pa.Table", "pa.Table", "pa.Table | None"]
+"""outputs, scores, judgments."""
 
 
 def whole(
@@ -62,7 +73,9 @@ def answers(
         if not keep_open:
             engine.close()
     with session.timed("scoring"):
-        return _scored(work, planned, completions, likely, title)
+        done = _scored(work, planned, completions, likely, title)
+    with session.timed("judging"):
+        return _judged(work, done, title)
 
 
 def _scored(
@@ -76,12 +89,14 @@ def _scored(
     by_task: dict[str, list[responses.Planned]] = {}
     for one in planned:
         by_task.setdefault(one.inputs.task.name, []).append(one)
-    units = sum(len(mine) * len(mine[0].inputs.scorers) for mine in by_task.values())
+    units = sum(
+        len(mine) * len(judging.others(mine[0].inputs.scorers)) for mine in by_task.values()
+    )
     work.session.progress.stage(f"{title}scoring", units)
     for mine in by_task.values():
         done = [completions[p.request.key] for p in mine]
         rows = scoring.score(
-            mine[0].inputs.scorers,
+            judging.others(mine[0].inputs.scorers),
             [c.text for c in done],
             [_with_passages(p) for p in mine],
             work.cache,
@@ -89,6 +104,31 @@ def _scored(
             work.session.progress,
         )
         found += [record.Answer(p, c, row) for p, c, row in zip(mine, done, rows, strict=True)]
+    return found
+
+
+def _judged(work: Work, done: Sequence[record.Answer], title: str) -> list[record.Answer]:
+    """The answers with the judges' scores and verdicts, in the same order."""
+    found = list(done)
+    tasks: dict[str, list[int]] = {}
+    for i, one in enumerate(done):
+        tasks.setdefault(one.planned.inputs.task.name, []).append(i)
+    for mine in tasks.values():
+        for judge in judging.judges(done[mine[0]].planned.inputs.scorers):
+            values, rows = judging.judge_all(
+                work.session,
+                judge,
+                [done[i].planned for i in mine],
+                [done[i].completion for i in mine],
+                work.cache,
+                title,
+            )
+            for i, value, verdicts in zip(mine, values, rows, strict=True):
+                found[i] = replace(
+                    found[i],
+                    scores={**found[i].scores, judge.name: value},
+                    judgments={**found[i].judgments, judge.name: tuple(verdicts)},
+                )
     return found
 
 
@@ -124,6 +164,7 @@ def as_run(
     ]
     variants = [m.variant for m in measured]
     floor = noise.floor(done, session.again, work.cache)
+    judges = judged.about(session.bench, work.inputs, variants, done)
     manifest = record.manifest(
         session.suite,
         work.inputs,
@@ -138,8 +179,13 @@ def as_run(
             *cautions(session.suite, variants, work.inputs, done),
             *about_servers(made.measured),
             *noise.warnings(session.suite.rules, floor),
+            *judged.warnings(judges),
         ],
     )
-    found = {"noise": floor, **found}
+    for task, metrics in judged.calibrations(work.inputs).items():
+        for metric, verdict in metrics.items():
+            manifest["tasks"][task]["metrics"][metric]["calibration"] = verdict
+    found = {"noise": floor, "judges": judges, **found}
     manifest |= {key: value for key, value in found.items() if value is not None}
-    return Run(None, manifest, *tables)
+    outputs, scores, judgments = tables
+    return Run(None, manifest, outputs, scores, judgments=judgments)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import fingerprints
-from harness.pipeline import scoring
+from harness.pipeline import judging, scoring
 from harness.pipeline.progress import Progress
 from harness.pipeline.record import Answer
 from harness.pipeline.responses import Planned
@@ -105,14 +105,16 @@ def _of_task(
 ) -> dict[str, Any]:
     first = answers[0].planned.inputs
     changed = [a for a in answers if seconds[a.planned.request.key].text != a.completion.text]
+    # A judge would be asked again, and its own noise is not that of a batch.
+    scorers = judging.others(first.scorers)
     rows = scoring.score(
-        first.scorers,
+        scorers,
         [seconds[a.planned.request.key].text for a in changed],
         [a.planned.sample for a in changed],
         cache,
     )
     metrics = {}
-    for metric in (m.name for scorer in first.scorers for m in scorer.metrics):
+    for metric in (m.name for scorer in scorers for m in scorer.metrics):
         squares = [
             _square(a.scores.get(metric), row.get(metric))
             for a, row in zip(changed, rows, strict=True)

@@ -6,7 +6,7 @@ import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ class Answer:
     planned: Planned
     completion: Completion
     scores: Mapping[str, Score]
+    judgments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Judge's metric -> its single verdicts, as rows of judgments.parquet without these keys."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,11 @@ class Measured:
     proof: Mapping[str, Any] | None
 
 
-def tables(answers: Sequence[Answer], repeats: int) -> tuple[pa.Table, pa.Table]:
-    """outputs and scores, in the order of the answers."""
+def tables(answers: Sequence[Answer], repeats: int) -> tuple[pa.Table, pa.Table, pa.Table | None]:
+    """outputs, scores and, where there is a judge, judgments, in the order of the answers."""
     import pyarrow as pa
 
-    outputs, scores = [], []
+    outputs, scores, judgments = [], [], []
     for answer in answers:
         row = _output_row(answer, repeats)
         outputs.append(row)
@@ -61,9 +63,13 @@ def tables(answers: Sequence[Answer], repeats: int) -> tuple[pa.Table, pa.Table]
             if answer.completion.error is not None:
                 reason = answer.completion.error
             scores.append({**keys, "metric": metric, "value": score.value, "reason": reason})
+        for metric, verdicts in answer.judgments.items():
+            judgments += [{**keys, "metric": metric, **verdict} for verdict in verdicts]
+    judged = any(answer.judgments for answer in answers)
     return (
         pa.Table.from_pylist(outputs, schema=runs.outputs_schema()),
         pa.Table.from_pylist(scores, schema=runs.scores_schema()),
+        pa.Table.from_pylist(judgments, schema=runs.judgments_schema()) if judged else None,
     )
 
 

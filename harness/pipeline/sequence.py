@@ -103,8 +103,13 @@ def _between(
 def _joined(tables: Sequence[Tables]) -> Tables:
     import pyarrow as pa
 
-    outputs, scores = zip(*tables, strict=True)
-    return pa.concat_tables(outputs), pa.concat_tables(scores)
+    outputs, scores, judgments = zip(*tables, strict=True)
+    judged = [one for one in judgments if one is not None]
+    return (
+        pa.concat_tables(outputs),
+        pa.concat_tables(scores),
+        pa.concat_tables(judged) if judged else None,
+    )
 
 
 def _look(

@@ -12,6 +12,7 @@ from typing import Literal
 from harness import sources
 from harness.pipeline import engines
 from harness.pipeline.inputs import Inputs
+from harness.pipeline.judging import Bench
 from harness.pipeline.progress import Progress, Silent
 from harness.pipeline.prompting import Prompter
 from harness.pipeline.wiring import Encoders
@@ -19,7 +20,7 @@ from harness.store import ledger
 from harness.store.cache import Cache
 from harness.types import Completion, Engine, Suite, Variant
 
-EVALUATION = ("proof", "answers", "likelihoods", "noise", "probe", "scoring")
+EVALUATION = ("proof", "answers", "likelihoods", "noise", "probe", "scoring", "judging")
 """Steps whose seconds an evaluation costs."""
 
 
@@ -67,6 +68,8 @@ class Session:
     """Second answers to a few requests, by key: what the run's noise is read off."""
     doubted: set[tuple[str, str]] = field(default_factory=set)
     """Engines (by the hash of their identity) and tasks of which there are such answers."""
+    bench: Bench = field(default_factory=Bench)
+    """The judges."""
 
     @classmethod
     def begin(cls, suite: Suite, settings: Settings, progress: Progress | None) -> Session:
@@ -108,9 +111,10 @@ class Session:
         return self.engines[place]
 
     def close(self) -> None:
-        """Let go of every base."""
+        """Let go of every base, and of every connection."""
         for engine in self.engines.values():
             engine.close()
+        self.bench.close()
 
 
 @dataclass(frozen=True)

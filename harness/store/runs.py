@@ -21,6 +21,8 @@ SCHEMA_VERSION = 1
 MANIFEST = "run.json"
 OUTPUTS = "outputs.parquet"
 SCORES = "scores.parquet"
+JUDGMENTS = "judgments.parquet"
+"""Only in runs with a judge."""
 LATEST = "latest"
 
 OUTPUT_COLUMNS: Mapping[str, str] = {
@@ -39,8 +41,17 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "reason": "",
 }
 """Name to Arrow type of ``scores.parquet``, in order; empty: string."""
+JUDGMENT_COLUMNS: Mapping[str, str] = {
+    **dict.fromkeys(("task", "sample_id", "variant", "metric", "judge"), ""),
+    "repeat": "int64",
+    "order": "",
+    "value": "float64",
+    **dict.fromkeys(("verdict", "rationale", "raw", "reason"), ""),
+}
+"""Name to Arrow type of ``judgments.parquet``, in order; empty: string."""
 OUTPUT_KEYS = ("task", "sample_id", "variant")
 SCORE_KEYS = ("task", "sample_id", "variant", "metric")
+JUDGMENT_KEYS = (*SCORE_KEYS, "judge", "repeat")
 
 
 _OWN = ("schema_version", "files", "manifest_sha256")
@@ -60,6 +71,8 @@ class Run:
     """Schema ``scores_schema()``."""
     tampered: tuple[str, ...] = ()
     """Files whose content is not what was written, by the hashes in ``run.json``."""
+    judgments: pa.Table | None = None
+    """Schema ``judgments_schema()``; None: the run has no judge, or they were not asked for."""
 
 
 def outputs_schema() -> pa.Schema:
@@ -70,6 +83,12 @@ def outputs_schema() -> pa.Schema:
 def scores_schema() -> pa.Schema:
     """A row a task, sample, variant and metric; ``value`` is null where unscored."""
     return _schema(SCORE_COLUMNS, SCORE_KEYS)
+
+
+def judgments_schema() -> pa.Schema:
+    """A row a task, sample, variant, metric, judge, repeat and order; ``value`` (pointwise) and
+    ``verdict`` (pairwise, in the order variant, reference) are null where unparseable."""
+    return _schema(JUDGMENT_COLUMNS, JUDGMENT_KEYS)
 
 
 def _schema(columns: Mapping[str, str], keys: Sequence[str]) -> pa.Schema:
@@ -111,6 +130,7 @@ def write_run(
     outputs: pa.Table,
     scores: pa.Table,
     *,
+    judgments: pa.Table | None = None,
     replace: bool = False,
 ) -> Path:
     """Write a run whole, or not at all, and return its folder.
@@ -124,6 +144,8 @@ def write_run(
         OUTPUTS: _conform(outputs, outputs_schema(), OUTPUTS),
         SCORES: _conform(scores, scores_schema(), SCORES),
     }
+    if judgments is not None:
+        tables[JUDGMENTS] = _conform(judgments, judgments_schema(), JUDGMENTS)
     _refuse_non_finite(tables[SCORES])
     folder = folder.absolute()
     staging = None
@@ -270,10 +292,11 @@ def _sync(path: Path) -> None:
 # --------------------------------------------------------------------------- reading
 
 
-def read_run(folder: Path, *, columns: Sequence[str] | None = None) -> Run:
+def read_run(folder: Path, *, columns: Sequence[str] | None = None, judgments: bool = False) -> Run:
     """Read a run folder, or the folder that a ``latest`` pointer names.
 
-    ``columns``: those of ``outputs.parquet`` to load; None: all. Raises RunError with the remedy
+    ``columns``: those of ``outputs.parquet`` to load; None: all. ``judgments``: load the judges'
+    single verdicts, too, where the run has some. Raises RunError with the remedy
     for a folder that is no run, one of another schema version and one that is damaged. Files
     whose content has changed since they were written are named in ``Run.tampered``.
     """
@@ -282,7 +305,8 @@ def read_run(folder: Path, *, columns: Sequence[str] | None = None) -> Run:
     files = manifest.get("files")
     stated = files if isinstance(files, dict) else {}
     tampered = []
-    for name in (OUTPUTS, SCORES):
+    judged = JUDGMENTS in stated
+    for name in (OUTPUTS, SCORES, JUDGMENTS)[: 2 + judged]:
         if not (folder / name).is_file():
             raise RunError(
                 f"'{folder}' has no {name}: the run is incomplete. Copy the whole folder again, "
@@ -299,6 +323,7 @@ def read_run(folder: Path, *, columns: Sequence[str] | None = None) -> Run:
         _read_table(folder / OUTPUTS, outputs_schema(), columns),
         _read_table(folder / SCORES, scores_schema(), None),
         tuple(tampered),
+        _read_table(folder / JUDGMENTS, judgments_schema(), None) if judged and judgments else None,
     )
 
 
