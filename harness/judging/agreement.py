@@ -59,7 +59,8 @@ def of_pairs(rows: Sequence[Pair]) -> dict[str, Any]:
     """
     sums = _Sums([row.subject for row in rows])
     right = [
-        np.array([getattr(row, o) == row.human for row in rows]) for o in ("forward", "swapped")
+        np.array([row.forward == row.human for row in rows]),
+        np.array([row.swapped == row.human for row in rows]),
     ]
     equal = np.array([row.forward == row.swapped for row in rows])
     unread = np.array([row.forward is None or row.swapped is None for row in rows])
@@ -145,8 +146,9 @@ class _Sums:
         asked = np.ones(len(hits)) if among is None else among.astype(float)
         if not asked.sum():
             return None
-        sums = [np.bincount(self._owner, x, self._owners) for x in (hits.astype(float), asked)]
-        return _pair(stats.interval(self._draws.shares(*sums), LEVEL))
+        right = np.bincount(self._owner, hits.astype(float), self._owners)
+        possible = np.bincount(self._owner, asked, self._owners)
+        return _pair(stats.interval(self._draws.shares(right, possible), LEVEL))
 
     def drawn(self, values: Floats) -> Floats:
         """(draws,) sums of ``values`` (n,) over the drawn subjects."""
@@ -165,11 +167,15 @@ class _Sums:
     ) -> dict[str, Any]:
         """``name`` and its interval: of the rows with these numbers."""
         by_subject = stats.tables(human, judge, k, self._owner[list(rows)], self._owners)
-        measure = {
-            "kappa": stats.kappa,
-            "weighted_kappa": lambda t: stats.kappa(t, "quadratic" if ratings else "linear"),
-            "alpha": lambda t: stats.alpha(t, "ordinal" if ratings else "nominal"),
-        }[name]
+
+        def measure(tables: Floats) -> Floats:
+            if name == "alpha":
+                return stats.alpha(tables, "ordinal" if ratings else "nominal")
+            weights: stats.Weights = "none"
+            if name == "weighted_kappa":
+                weights = "quadratic" if ratings else "linear"
+            return stats.kappa(tables, weights)
+
         value = _number(measure(by_subject.sum(0))) if len(rows) > 1 else None
         bounds = None
         if value is not None:
@@ -192,7 +198,8 @@ def _longer(rows: Sequence[Pair], sums: _Sums) -> dict[str, Any]:
 
 
 def _table(first: Codes, second: Codes, k: int) -> Floats:
-    return stats.tables(first, second, k, np.zeros(len(first), np.int64), 1)[0]
+    found: Floats = stats.tables(first, second, k, np.zeros(len(first), np.int64), 1)[0]
+    return found
 
 
 def _codes(values: Sequence[Any], categories: Sequence[Any]) -> Codes:

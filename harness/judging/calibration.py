@@ -127,22 +127,9 @@ def verdict(found: Mapping[str, Any] | None, bond: Bond, floor: float) -> dict[s
 
 
 _SHOWN = (
-    "n",
-    "unparseable",
-    "kappa",
-    "kappa_ci",
-    "weighted_kappa",
-    "weighted_kappa_ci",
-    "alpha",
-) + (
-    (
-        "alpha_ci",
-        "constant_accuracy",
-        "order_agreement",
-        "order_flip_rate",
-        "length_bias",
-        "ci_level",
-    )
+    *("n", "unparseable", "kappa", "kappa_ci", "weighted_kappa", "weighted_kappa_ci"),
+    *("alpha", "alpha_ci", "constant_accuracy", "order_agreement", "order_flip_rate"),
+    *("length_bias", "ci_level"),
 )
 
 
@@ -162,12 +149,11 @@ def _weak(figures: Mapping[str, Any], floor: float) -> str | None:
         return f"{unparseable} of {n} of its verdicts in the calibration were unparseable"
     bounds = figures.get("weighted_kappa_ci")
     if not isinstance(bounds, list) or bounds[0] is None:
-        return (
-            "its calibration gives no interval of weighted kappa: all labels or verdicts are equal"
-        )
+        return "its calibration gives no weighted kappa: all labels or all verdicts are equal"
     if not bounds[0] >= floor:
         return (
-            f"its agreement with people is not proved: weighted kappa {figures['weighted_kappa']:.2f}"
-            f" (from {bounds[0]:.2f} to {bounds[1]:.2f}), and the lower bound must reach {floor:g}"
+            "its agreement with people is not proved: weighted kappa "
+            f"{figures['weighted_kappa']:.2f} (from {bounds[0]:.2f} to {bounds[1]:.2f}), and the "
+            f"lower bound must reach {floor:g}"
         )
     return None

@@ -73,8 +73,8 @@ class Judge:
         greedy = [judge.title for judge in judges if judge.temperature == 0]
         if self.repeats > 1 and greedy:
             raise SuiteError(
-                f"Judge: repeats = {self.repeats} asks '{greedy[0]}' the same greedy question again. "
-                "Give it a temperature above 0, or take one repeat."
+                f"Judge: repeats = {self.repeats} asks '{greedy[0]}' the same greedy question "
+                "again. Give it a temperature above 0, or take one repeat."
             )
         if self.max_cost is not None and any(j.cost_per_1k_tokens is None for j in judges):
             raise SuiteError("Judge: max_cost needs cost_per_1k_tokens of every judge.")
@@ -92,8 +92,8 @@ class Judge:
             )
         if self.rubric.kind == "pointwise" and self.versus:
             raise SuiteError(
-                f"Judge: the rubric '{self.rubric.name}' rates one answer, so versus has no effect. "
-                "Remove it, or take a pairwise rubric such as 'preference'."
+                f"Judge: the rubric '{self.rubric.name}' rates one answer, so versus has no "
+                "effect. Remove it, or take a pairwise rubric such as 'preference'."
             )
 
     def in_folder(self, folder: Path) -> Judge:

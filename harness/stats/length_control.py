@@ -10,8 +10,8 @@ from harness.stats.mean import Floats
 
 MOST_STEPS = 100
 PRIOR = 1.0
-"""Observations of a draw at no difference in length, as a ridge: keeps the fit finite where one
-side wins everything (the reference implementation uses an L1 penalty chosen by cross-validation)."""
+"""Weight of a ridge, in observations of a draw: keeps the fit finite where one side wins everything
+(the reference implementation has an L1 penalty, chosen by cross-validation)."""
 
 
 @dataclass(frozen=True)
