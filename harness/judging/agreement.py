@@ -146,8 +146,8 @@ class _Sums:
         asked = np.ones(len(hits)) if among is None else among.astype(float)
         if not asked.sum():
             return None
-        right = np.bincount(self._owner, hits.astype(float), self._owners)
-        possible = np.bincount(self._owner, asked, self._owners)
+        right: Floats = np.bincount(self._owner, hits.astype(float), self._owners).astype(float)
+        possible: Floats = np.bincount(self._owner, asked, self._owners).astype(float)
         return _pair(stats.interval(self._draws.shares(right, possible), LEVEL))
 
     def drawn(self, values: Floats) -> Floats:
