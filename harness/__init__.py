@@ -1,6 +1,7 @@
 """Evidence on whether a QLoRA adapter is worth shipping, or a prompt or retrieval would do."""
 
 from harness.errors import HarnessError
+from harness.judging import JudgeModel, Rubric
 from harness.types import (
     Adapter,
     Data,
@@ -29,9 +30,11 @@ __all__ = [
     "Document",
     "Generation",
     "HarnessError",
+    "JudgeModel",
     "LoraRecipe",
     "Metric",
     "Retriever",
+    "Rubric",
     "Rule",
     "RuleSet",
     "Sample",

@@ -124,14 +124,13 @@ def _taken_out(names: Set[str]) -> dict[str, ModuleType]:
 
 
 def _placed(task: Task, file: Path) -> Task:
-    """Scorers that read files are told where relative paths start."""
-    try:
-        scorers = tuple(
-            one.in_folder(file.parent) if hasattr(one, "in_folder") else one for one in task.scorers
-        )
-    except UsageError as error:
-        raise SuiteError(f"{file}: task '{task.name}': {error}") from error
-    return replace(task, scorers=scorers)
+    return replace(task, scorers=tuple(_in_folder(one, file.parent) for one in task.scorers))
+
+
+def _in_folder(scorer: Any, folder: Path) -> Any:
+    """A scorer that reads files is told where relative paths start."""
+    told = getattr(type(scorer), "in_folder", None)
+    return scorer if told is None else told(scorer, folder)
 
 
 def _guarded(task: Task, file: Path, helpers: dict[str, ModuleType]) -> Task:
@@ -183,7 +182,7 @@ def _check_tasks(
         for scorer in task.scorers:
             try:
                 if check_scorer is not None:
-                    check_scorer(scorer)
+                    check_scorer(_in_folder(scorer, file.parent))
             except UsageError as error:
                 raise SuiteError(f"{where}: {error}") from error
 

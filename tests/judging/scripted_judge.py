@@ -38,9 +38,9 @@ def judging(rule: Callable[[Shown, Body], Said]) -> Callable[[Body, int], Said]:
 
 
 def by_reference(seen: Shown, body: Body) -> Said:
-    """Honest: what agrees with the reference is good, whatever else stands there."""
+    """Honest: what says the reference is good, whatever else stands there."""
     right = seen["reference"].lower()
     if "answer" in seen:
-        return rating(5 if right == seen["answer"].lower() else 1)
-    one, two = (right == seen[key].lower() for key in ("answer_1", "answer_2"))
+        return rating(5 if right in seen["answer"].lower() else 1)
+    one, two = (right in seen[key].lower() for key in ("answer_1", "answer_2"))
     return winner("tie" if one == two else "1" if one else "2")

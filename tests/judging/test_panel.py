@@ -274,9 +274,9 @@ def test_what_is_wrong_with_a_judge_is_said_before_anything_is_asked() -> None:
     with serving(answer, ["judge"]) as server:
         with pytest.raises(ServerError, match=r"no model 'jugde'.*Did you mean 'judge'"):
             Panel([model(server.url, "jugde")], POINT).greet()
+        keyed = Panel([model(server.url, api_key_env="JUDGE_KEY_THAT_IS_NOT_SET")], POINT)
         with pytest.raises(ServerError, match="JUDGE_KEY_THAT_IS_NOT_SET"):
-            panel = Panel([model(server.url, api_key_env="JUDGE_KEY_THAT_IS_NOT_SET")], POINT)
-            panel.greet()
+            keyed.greet()
         Panel([model(server.url)], POINT).greet()
     with pytest.raises(ServerError, match=server.url):
         Panel([model(server.url, max_retries=0)], POINT).greet()
