@@ -19,6 +19,7 @@ from harness.types import (
     Shots,
     Suite,
     Task,
+    Turn,
     Variant,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "Shots",
     "Suite",
     "Task",
+    "Turn",
     "Variant",
     "__version__",
 ]

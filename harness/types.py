@@ -24,6 +24,14 @@ class Message(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A further question of a conversation, and what a right answer to it is."""
+
+    input: str
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One thing to answer and what a right answer is."""
 
@@ -33,6 +41,9 @@ class Sample:
     cluster: str | None = None
     """The document, user or template it comes from; samples of a cluster are not independent."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    follow_ups: tuple[Turn, ...] = ()
+    """Asked one after the other, each after the variant's own answer to the one before (MT-Bench's
+    form). Turn k is a row of its own, ``<id>@k``, in the cluster of the sample."""
 
     @property
     def text(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from harness.judging.panel import Judgment, Panel
 from harness.judging.prompt import Case
 from harness.judging.verdicts import own_order, scores
 from harness.store.files import write_whole
+from harness.types import Message
 
 if TYPE_CHECKING:
     from harness.scorers.judge import Judge
@@ -191,20 +193,11 @@ def _answers(folder: Path) -> _Answers:
     columns = ["task", "sample_id", "variant", "input", "target", "output"]
     rows = run.outputs.select(columns).to_pylist()
     by_key = {(row["task"], row["sample_id"], row["variant"]): row for row in rows}
-    tasks = list(run.manifest["tasks"])
     samples = {(row["task"], row["sample_id"]) for row in rows}
     variants = sorted({row["variant"] for row in rows})
 
-    def answer(label: Label, variant: str) -> tuple[str, str, str | None]:
-        task = label.task
-        if task is None:
-            having = [name for name in tasks if (name, label.sample) in samples] or tasks
-            if len(having) > 1:
-                raise DataError(
-                    f"{label.where}: say which 'task' the sample '{label.sample}' is of: "
-                    f"{', '.join(having)}."
-                )
-            task = having[0]
+    def row_of(label: Label, variant: str) -> dict[str, Any]:
+        task = _task_of(label, list(run.manifest["tasks"]), samples)
         if (task, label.sample) not in samples:
             raise DataError(
                 f"{label.where}: the run {folder} has no sample '{label.sample}' in task '{task}'."
@@ -217,15 +210,50 @@ def _answers(folder: Path) -> _Answers:
             )
         if row["output"] is None:
             raise DataError(f"{label.where}: '{variant}' gave no answer to '{label.sample}'.")
-        about = run.manifest["tasks"][task]
-        asked = Task(
-            task, _NO_DATA, ["exact_match"], about.get("system"), about.get("prompt") or "{input}"
-        )
+        return dict(row)
+
+    def answer(label: Label, variant: str) -> tuple[str, str, str | None]:
+        row = row_of(label, variant)
+        about = run.manifest["tasks"][row["task"]]
+        prompt = about.get("prompt") or "{input}"
+        asked = Task(row["task"], _NO_DATA, ["exact_match"], about.get("system"), prompt)
         targets = json.loads(row["target"] or "[]")
         sample = Sample(label.sample, _input(row["input"] or ""))
-        return question(asked, sample), row["output"], next(iter(targets), None)
+        return question(asked, sample), _said(row, by_key), next(iter(targets), None)
 
     return answer
+
+
+def _task_of(label: Label, tasks: Sequence[str], samples: Set[tuple[str, str]]) -> str:
+    if label.task is not None:
+        return label.task
+    having = [name for name in tasks if (name, label.sample) in samples] or list(tasks)
+    if len(having) > 1:
+        raise DataError(
+            f"{label.where}: say which 'task' the sample '{label.sample}' is of: "
+            f"{', '.join(having)}."
+        )
+    return having[0]
+
+
+def _said(row: Mapping[str, Any], by_key: Mapping[tuple[str, str, str], Mapping[str, Any]]) -> str:
+    """What is judged, as in a run: of a follow-up (``<id>@k``) the variant's whole conversation."""
+    from harness.pipeline.judging import flat
+
+    found = re.fullmatch(r"(?P<id>.+)@(?P<turn>[0-9]+)(?P<repeat>#[0-9]+)?", row["sample_id"])
+    first = found and by_key.get(
+        (row["task"], f"{found['id']}{found['repeat'] or ''}", row["variant"])
+    )
+    users = _input(row["input"] or "")
+    if not found or not first or isinstance(users, str):
+        return str(row["output"])
+    turns: list[Message] = []
+    for k in range(1, int(found["turn"])):
+        name = found["id"] + (f"@{k}" if k > 1 else "") + (found["repeat"] or "")
+        before = by_key[row["task"], name, row["variant"]]
+        turns.append(Message(role="assistant", content=before["output"] or ""))
+        turns.append(users[k - int(found["turn"])])
+    return flat([*turns, Message(role="assistant", content=row["output"])])
 
 
 def _NO_DATA(seed: int) -> Any:

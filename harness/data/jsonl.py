@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError, did_you_mean
-from harness.types import Document, Message, Sample
+from harness.types import Document, Message, Sample, Turn
 
-_SAMPLE_KEYS = ("id", "input", "target", "targets", "ideal", "cluster", "metadata")
+_SAMPLE_KEYS = (
+    *("id", "input", "target", "targets", "ideal", "cluster", "metadata", "follow_ups"),
+)
 _ROLES = ("system", "user", "assistant")
 
 
@@ -36,7 +38,8 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def samples_from_jsonl(path: str | Path, *, require_targets: bool = True) -> tuple[Sample, ...]:
-    """Samples of rows ``{"id", "input", "target" | "targets", "cluster"?, "metadata"?}``.
+    """Samples of rows ``{"id", "input", "target" | "targets", "cluster"?, "metadata"?,
+    "follow_ups"?}``; a follow-up is ``{"input", "target" | "targets"}``.
 
     ``input`` is a text, or chat messages that end with the user's. OpenAI's
     ``{"input": messages, "ideal": text or list}`` is read as well; its rows may go without an
@@ -55,6 +58,7 @@ def samples_from_jsonl(path: str | Path, *, require_targets: bool = True) -> tup
             targets=_targets(row, where, require_targets),
             cluster=_cluster(row, where),
             metadata=_metadata(row, where),
+            follow_ups=_follow_ups(row, where, require_targets),
         )
         found.append(sample)
     if not found:
@@ -205,6 +209,24 @@ def _metadata(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f"{where}: 'metadata' must be an object, got {_shown(value)}.")
     return value
+
+
+def _follow_ups(row: Mapping[str, Any], where: str, required: bool) -> tuple[Turn, ...]:
+    value = row.get("follow_ups")
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
+        raise DataError(
+            f"{where}: 'follow_ups' must be a list of objects with 'input', got {_shown(value)}."
+        )
+    found = []
+    for number, turn in enumerate(value, 2):
+        there = f"{where}, turn {number}"
+        _no_unknown(turn, ("input", "target", "targets"), there)
+        if not isinstance(turn.get("input"), str):
+            raise DataError(f"{there}: 'input' must be a text, got {_shown(turn.get('input'))}.")
+        found.append(Turn(turn["input"], _targets(turn, there, required)))
+    return tuple(found)
 
 
 def _shown(value: Any) -> str:

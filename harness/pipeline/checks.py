@@ -9,7 +9,7 @@ from typing import Any
 from harness import fingerprints
 from harness.data import normalise
 from harness.errors import DataError, did_you_mean
-from harness.types import Data, Document, Sample
+from harness.types import Data, Document, Message, Sample, Turn
 
 ROLES = ("system", "user", "assistant")
 
@@ -36,8 +36,41 @@ def checked(task: str, data: Data) -> Data:
         for number, item in enumerate(items, 1):
             _check_item(item, kind, f"Task '{task}', {what}", number)
         _check_ids(task, what, [item.id for item in items])
+        if name == "train" and any(item.follow_ups for item in items):
+            first = next(item.id for item in items if item.follow_ups)
+            raise DataError(
+                f"Task '{task}': the training sample '{first}' has follow_ups, which training "
+                "would leave out. Make a sample of each turn, with those before it in its input."
+            )
+        if name == "eval":
+            _check_ids(task, what, [i.id for item in items for i in (item, *later(item))])
         parts[name] = tuple(items)
     return Data(**parts)
+
+
+def later(sample: Sample) -> list[Sample]:
+    """The rows of the sample's follow-ups. Their input is what the user says up to there: the
+    answers between differ from variant to variant."""
+    own = sample.input
+    said = [Message(role="user", content=own)] if isinstance(own, str) else list(own)
+    found = []
+    for number, turn in enumerate(sample.follow_ups, 2):
+        said.append(Message(role="user", content=turn.input))
+        found.append(
+            Sample(
+                id=f"{sample.id}@{number}",
+                input=tuple(said),
+                targets=turn.targets,
+                cluster=sample.cluster or sample.id,
+                metadata=sample.metadata,
+            )
+        )
+    return found
+
+
+def rows(samples: Sequence[Sample]) -> int:
+    """Answers of one variant to these samples, follow-ups included."""
+    return sum(1 + len(sample.follow_ups) for sample in samples)
 
 
 def refuse_overlap(task: str, data: Data, why: str) -> None:
@@ -76,6 +109,7 @@ def _check_item(item: Any, kind: Any, what: str, number: int) -> None:
         _check_targets(item.targets, where)
         _check_cluster(item.cluster, where)
         _check_metadata(item.metadata, where)
+        _check_follow_ups(item.follow_ups, where)
     elif not isinstance(item.text, str):
         raise DataError(f"{where}: text must be a text, got {_shown(item.text)}.")
 
@@ -115,6 +149,17 @@ def _check_targets(given: Any, where: str) -> None:
             f"{where}: targets must be a tuple of texts, got {_shown(given)}. Write str(...) "
             "around what is none."
         )
+
+
+def _check_follow_ups(given: Any, where: str) -> None:
+    if not isinstance(given, (tuple, list)) or not all(isinstance(t, Turn) for t in given):
+        raise DataError(f"{where}: follow_ups must be a tuple of Turns, got {_shown(given)}.")
+    for number, turn in enumerate(given, 2):
+        if not isinstance(turn.input, str):
+            raise DataError(
+                f"{where}, turn {number}: input must be a text, got {_shown(turn.input)}."
+            )
+        _check_targets(turn.targets, f"{where}, turn {number}")
 
 
 def _check_cluster(given: Any, where: str) -> None:

@@ -93,10 +93,11 @@ def _check_retrieval(inputs: Sequence[Inputs], variants: Sequence[Variant]) -> N
 
 def _check_targets(task: str, samples: Sequence[Sample], found: Sequence[Scorer]) -> None:
     comparing = [s for s in found if scorers.needs_target(s)]
-    without = [s.id for s in samples if not s.targets]
+    every = [row for sample in samples for row in (sample, *checks.later(sample))]
+    without = [row.id for row in every if not row.targets]
     if comparing and without:
         raise DataError(
-            f"Task '{task}': {len(without)} of {len(samples)} samples have no target (first: "
+            f"Task '{task}': {len(without)} of {len(every)} samples have no target (first: "
             f"'{without[0]}'), and {comparing[0].metrics[0].name} compares with one. "
             "Give them a target, or use scorers that need none."
         )

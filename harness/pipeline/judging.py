@@ -117,7 +117,7 @@ def _cases(
 ) -> tuple[list[Case], dict[int, Score]]:
     """What to ask, by the number of the answer; and the values that need no asking."""
     theirs = {
-        (p.sample.id, p.repeat): c.text
+        (p.sample.id, p.repeat): None if c.text is None else said(p, c.text)
         for p, c in zip(planned, completions, strict=True)
         if p.variant.name == judge.versus
     }
@@ -135,7 +135,7 @@ def _cases(
             known[i] = Score.unscored(NO_OTHER.format(versus=judge.versus))
         else:
             asked = question(p.inputs.task, p.sample)
-            cases.append(Case(str(i), asked, c.text, reference, other))
+            cases.append(Case(str(i), asked, said(p, c.text), reference, other))
     return cases, known
 
 
@@ -143,6 +143,21 @@ def question(task: Task, sample: Sample) -> str:
     """What every variant was asked, as a judge is shown it: without shots and passages, which
     differ by variant."""
     return flat(messages(task, _BARE, sample))
+
+
+def said(planned: Planned, answer: str) -> str:
+    """What is judged: the answer; of a follow-up the conversation from the first answer on, as the
+    last answer is one to what the variant itself said before."""
+    if planned.of is None:
+        return answer
+    follow_ups = len(planned.sample.input) - _first_turns(planned.of)
+    # An answer and a question for each of them, at the end of what was sent.
+    turns = planned.conversation.messages[-2 * follow_ups :]
+    return flat([*turns, Message(role="assistant", content=answer)])
+
+
+def _first_turns(sample: Sample) -> int:
+    return 1 if isinstance(sample.input, str) else len(sample.input)
 
 
 def flat(turns: Sequence[Message]) -> str:

@@ -17,12 +17,13 @@ from harness.pipeline import (
     record,
     responses,
     scoring,
+    turns,
 )
 from harness.pipeline.cautions import about_servers, cautions
 from harness.pipeline.planning import Plan, plan
 from harness.pipeline.session import Work
 from harness.store.runs import Run
-from harness.types import RETRIEVED, Completion, Likelihood, Sample, Variant
+from harness.types import RETRIEVED, Completion, Engine, Likelihood, Sample, Variant
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,14 +58,18 @@ def answers(
     session = work.session
     completions: dict[str, Completion] = {}
     likely: dict[tuple[str, str], Likelihood] = {}
+    asked: list[responses.Planned] = []
     for place, engine in session.engines.items():
         mine = [p for p in planned if engines.place(p.variant) == place]
         if not mine:
             continue
         with session.timed("answers"):
-            completions.update(responses.collect(mine, engine, work.cache, session.progress, title))
+            mine = _conversed(work, mine, engine, completions, title)
+        asked += mine
         with session.timed("likelihoods"):
-            likely.update(likelihoods.collect(mine, engine, work.cache, session.progress, title))
+            # A turn that was never asked has no likelihood either.
+            there = [p for p in mine if p.of is None or not completions[p.request.key].error]
+            likely.update(likelihoods.collect(there, engine, work.cache, session.progress, title))
         with session.timed("noise"):
             answered = [p for p in mine if completions[p.request.key].error is None]
             session.again |= noise.again(
@@ -73,9 +78,51 @@ def answers(
         if not keep_open:
             engine.close()
     with session.timed("scoring"):
-        done = _scored(work, planned, completions, likely, title)
+        done = _scored(work, _in_order(planned, asked), completions, likely, title)
     with session.timed("judging"):
         return _judged(work, done, title)
+
+
+def _conversed(
+    work: Work,
+    planned: Sequence[responses.Planned],
+    engine: Engine,
+    completions: dict[str, Completion],
+    title: str,
+) -> list[responses.Planned]:
+    """All answers of one engine, follow-ups included, with what came back in ``completions``."""
+    progress, found, last, turn = work.session.progress, list(planned), list(planned), 1
+    completions.update(responses.collect(last, engine, work.cache, progress, title))
+    while any(len(p.whole.follow_ups) >= turn for p in last):
+        turn += 1
+        last, failed = turns.following(last, completions, engine, turn)
+        completions.update(failed)
+        said = f"{title}turn {turn}: "
+        going = [p for p in last if p.request.key not in failed]
+        completions.update(responses.collect(going, engine, work.cache, progress, said))
+        found += last
+    return found
+
+
+def _in_order(
+    planned: Sequence[responses.Planned], asked: Sequence[responses.Planned]
+) -> list[responses.Planned]:
+    """Each planned answer with its follow-ups behind it."""
+    if len(asked) == len(planned):
+        return list(planned)
+    behind: dict[tuple[str, str, str, int], list[responses.Planned]] = {}
+    for p in asked:
+        if p.of is not None:
+            key = (p.inputs.task.name, p.variant.name, p.whole.id, p.repeat)
+            behind.setdefault(key, []).append(p)
+    return [
+        one
+        for p in planned
+        for one in (
+            p,
+            *behind.get((p.inputs.task.name, p.variant.name, p.sample.id, p.repeat), ()),
+        )
+    ]
 
 
 def _scored(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import harness
 from harness import fingerprints, models, recipes, rules
+from harness.pipeline import checks
 from harness.pipeline.adapters import Ready
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.responses import Planned
@@ -78,6 +79,11 @@ def row_id(sample: Sample, repeat: int, repeats: int) -> str:
     return f"{sample.id}#{repeat}" if repeats > 1 else sample.id
 
 
+def row_cluster(sample: Sample, repeats: int) -> str | None:
+    """Answers to one sample, and turns of one conversation, are not independent of each other."""
+    return sample.cluster or (sample.id if repeats > 1 or sample.follow_ups else None)
+
+
 def _output_row(answer: Answer, repeats: int) -> dict[str, Any]:
     planned, completion = answer.planned, answer.completion
     sample, price = planned.sample, planned.variant.cost_per_1k_tokens
@@ -87,8 +93,7 @@ def _output_row(answer: Answer, repeats: int) -> dict[str, Any]:
         "task": planned.inputs.task.name,
         "sample_id": row_id(sample, planned.repeat, repeats),
         "variant": planned.variant.name,
-        # Answers to one sample are not independent of each other.
-        "cluster": sample.cluster or (sample.id if repeats > 1 else None),
+        "cluster": row_cluster(sample, repeats),
         "metadata": _json(fingerprints.plain(sample.metadata)),
         "input": sample.input if isinstance(sample.input, str) else _json(list(sample.input)),
         "target": _json(list(sample.targets)),
@@ -167,7 +172,7 @@ def _task(inputs: Inputs) -> dict[str, Any]:
     metrics: list[Metric] = [m for s in inputs.scorers for m in s.metrics]
     return {
         "version": task.version,
-        "n": len(data.eval),
+        "n": checks.rows(data.eval),
         "n_train": len(data.train),
         "n_corpus": len(data.corpus),
         "data_sha256": inputs.data_sha256,

@@ -25,6 +25,13 @@ class Planned:
     repeat: int
     conversation: Conversation
     request: Request
+    of: Sample | None = None
+    """The sample whose follow-up this is; ``sample`` is then that turn as a row of its own."""
+
+    @property
+    def whole(self) -> Sample:
+        """The sample with all its turns."""
+        return self.of or self.sample
 
 
 def plan(
@@ -48,6 +55,24 @@ def plan(
             request = _request(inputs, variant, prompt, engine, adapter, repeat)
             planned.append(Planned(inputs, variant, sample, repeat, conversation, request))
     return planned
+
+
+def follow(
+    planned: Planned,
+    sample: Sample,
+    conversation: Conversation,
+    prompt: Prompt,
+    engine: Engine,
+) -> Planned:
+    """The answer after ``planned`` in the same conversation, by the same variant."""
+    before = planned.request
+    adapter = None
+    if before.adapter is not None:
+        adapter = (before.adapter, str(before.adapter_sha256))
+    request = _request(planned.inputs, planned.variant, prompt, engine, adapter, planned.repeat)
+    return replace(
+        planned, sample=sample, conversation=conversation, request=request, of=planned.whole
+    )
 
 
 def _request(

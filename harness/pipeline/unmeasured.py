@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness import fingerprints, recipes
+from harness.pipeline import checks
 from harness.pipeline.inputs import Inputs
 from harness.pipeline.probe import counts_of, of_rules
-from harness.pipeline.record import row_id
+from harness.pipeline.record import row_cluster, row_id
 from harness.store.runs import Run, outputs_table, scores_table
 from harness.types import RuleSet, Sample, Suite
 
@@ -22,12 +23,13 @@ def unmeasured(suite: Suite, inputs: Sequence[Inputs], rules: RuleSet, repeats: 
             "task": one.task.name,
             "sample_id": row_id(sample, k, repeats),
             "variant": variant,
-            "cluster": sample.cluster or (sample.id if repeats > 1 else None),
+            "cluster": row_cluster(sample, repeats),
             "metadata": json.dumps(fingerprints.plain(sample.metadata), ensure_ascii=False),
         }
         for one in inputs
         for variant in variants
-        for sample in one.data.eval
+        for first in one.data.eval
+        for sample in (first, *checks.later(first))
         for k in range(repeats)
     ]
     manifest = {
@@ -46,7 +48,7 @@ def unmeasured(suite: Suite, inputs: Sequence[Inputs], rules: RuleSet, repeats: 
 
 def _task(one: Inputs) -> dict[str, Any]:
     metrics = [fingerprints.plain(m) for s in one.scorers for m in s.metrics]
-    return {"n": len(one.data.eval), "metrics": {m["name"]: m for m in metrics}}
+    return {"n": checks.rows(one.data.eval), "metrics": {m["name"]: m for m in metrics}}
 
 
 def _probe(
