@@ -103,7 +103,8 @@ def test_the_second_question_follows_the_variants_own_answer(
     run: Callable[..., CompletedProcess[str]], server: Scripted, tmp_path: Path
 ) -> None:
     done = run("run", "talks", "--out", "one")
-    assert done.returncode == 0, done.stdout + done.stderr
+    # Two answers are missing, and at their worst they would be against it.
+    assert done.returncode == 3, done.stdout + done.stderr
     made = read_run(tmp_path / "one")
     rows = {(r["variant"], r["sample_id"]): r for r in made.outputs.to_pylist()}
     assert len(rows) == 2 * 30 * 2
@@ -129,7 +130,7 @@ def test_the_second_question_follows_the_variants_own_answer(
     assert talks == ["[assistant]\ntuned q7\n\n[user]\nand?\n\n[assistant]\nand tuned q7"]
 
     asked = len(server.asked)
-    assert run("run", "talks", "--out", "two").returncode == 0
+    assert run("run", "talks", "--out", "two").returncode == 3
     new = [b for b in server.asked[asked:] if shown(b) or "q" in str(b["messages"][-1])]
     # The one that failed is asked for again, and the probes of the adapter.
     again = {f"Q: q{i}" for i in (0, 1, 2, 3, 13)}
