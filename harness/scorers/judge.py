@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import SuiteError
+from harness.judging import calibration
 from harness.judging import rubric as rubrics
 from harness.judging.calibration import FLOOR, Bond
 from harness.judging.models import JudgeModel
@@ -127,6 +128,13 @@ class Judge:
     def calibration_file(self) -> Path:
         named = self.calibration or f"{CALIBRATIONS}/{self.name}.json"
         return (self.folder or Path()) / named
+
+    @property
+    def may_gate(self) -> bool:
+        """Whether there is a calibration of this judge that reaches the floor; else rules on its
+        metric are INVALID unless they are advisory. Raises UsageError for a damaged one."""
+        found = calibration.verdict(calibration.read(self.calibration_file), self.bond, self.floor)
+        return bool(found["valid"])
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
