@@ -6,6 +6,7 @@ trained on.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -67,6 +68,8 @@ def pick_device(device: str = "auto") -> str:
 
     Raises UsageError for a device that this machine (or this build of torch) does not have.
     """
+    if device in ("auto", "cpu") and _is_plain():
+        return "cpu"
     torch = require_torch()
     present = {
         "cpu": True,
@@ -86,10 +89,22 @@ def pick_device(device: str = "auto") -> str:
     return device
 
 
+_ACCELERATORS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Of which a driver has at least one: CUDA, ROCm, CUDA under WSL."""
+
+
+def _is_plain() -> bool:
+    """Whether there can be no accelerator, which is known without waiting for torch's import."""
+    if not sys.platform.startswith("linux") or importlib.util.find_spec("torch") is None:
+        return False
+    return not any(os.path.exists(path) for path in _ACCELERATORS)
+
+
 def device_name(device: str) -> str:
     """The device's make where it has one, as arithmetic differs between GPUs."""
-    torch = require_torch()
-    return str(torch.cuda.get_device_name(device)) if device.startswith("cuda") else device
+    if not device.startswith("cuda"):
+        return device
+    return str(require_torch().cuda.get_device_name(device))
 
 
 def compute_dtype(precision: Precision, device: str, *, deterministic: bool = False) -> Any:
@@ -298,6 +313,14 @@ def closed(tokenizer: Any, prompt: Prompt, answer: str, ends: frozenset[int]) ->
     text = whole[len(prompt.text) :]
     ids = encode(tokenizer, [text])[0]
     return Closed(text, ids, next((i for i, token in enumerate(ids) if token in ends), None))
+
+
+def context_length(folder: Path) -> int:
+    """Most tokens that the model reads; a very large number where it does not say."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    return int(getattr(config.get_text_config(), "max_position_embeddings", 1 << 30))
 
 
 def end_tokens(folder: Path, tokenizer: Any) -> frozenset[int]:

@@ -364,6 +364,14 @@ class Likelihood:
     error: str | None = None
 
 
+class Memo(Protocol):
+    """Where what was computed once is kept between runs: JSON objects by hash."""
+
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]: ...
+
+    def put_many(self, items: Sequence[tuple[str, Mapping[str, Any]]]) -> None: ...
+
+
 class Engine(Protocol):
     """Makes completions of one base model at one precision."""
 

@@ -16,11 +16,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from harness import models
 from harness.engines import adapters, budget, forcing, generating, lanes
 from harness.engines.batching import batches, in_order, prompt_length
+from harness.engines.fronts import Front
 from harness.engines.sampling import Sampler, seed_of
 from harness.engines.threads import Threads
 from harness.engines.worn import Worn
 from harness.errors import PreflightError, UsageError
-from harness.types import Completion, Forced, Likelihood, Message, Precision, Prompt, Request
+from harness.types import (
+    Completion,
+    Forced,
+    Likelihood,
+    Memo,
+    Message,
+    Precision,
+    Prompt,
+    Request,
+)
 
 if TYPE_CHECKING:
     from harness.engines.rows import Decoded
@@ -53,12 +63,13 @@ class LocalEngine:
         deterministic: bool = False,
         max_rows: int | None = None,
         max_tokens: int | None = None,
+        memo: Memo | None = None,
     ) -> None:
         self.folder = folder
         self.precision = precision
         self.deterministic = deterministic
         self.device = models.pick_device(device)
-        self.tokenizer = models.load_tokenizer(folder)
+        self._front = Front(folder, memo)
         self._weights_sha256 = weights_sha256
         self._max_rows = max_rows or budget.ROWS[self.device.partition(":")[0]]
         self._said_tokens = max_tokens
@@ -72,27 +83,23 @@ class LocalEngine:
             "weights_sha256": self._weights_sha256,
             "precision": self.precision,
             **({"deterministic": "fp32, batch-invariant"} if self.deterministic else {}),
-            "template_sha256": models.template_sha256(self.tokenizer),
+            "template_sha256": self._front.template_sha256,
             "tokenizer_sha256": models.tokenizer_sha256(self.folder),
             "end_tokens": ",".join(map(str, sorted(self._end_tokens))),
             "device": models.device_name(self.device),
             **{f"version_{k}": v for k, v in models.versions().items() if k not in _NOT_RUN},
         }
 
-    @cached_property
-    def context_length(self) -> int:
-        from transformers import AutoConfig
+    @property
+    def tokenizer(self) -> Any:
+        return self._front.tokenizer
 
-        config = AutoConfig.from_pretrained(str(self.folder), trust_remote_code=False)
-        return int(getattr(config.get_text_config(), "max_position_embeddings", 1 << 30))
+    @property
+    def context_length(self) -> int:
+        return self._front.context_length
 
     def prompts(self, conversations: Sequence[Sequence[Message]]) -> list[Prompt]:
-        texts = [models.render(self.tokenizer, c) for c in conversations]
-        ids = models.encode(self.tokenizer, texts)
-        return [
-            Prompt(tuple(c), text, tuple(tokens))
-            for c, text, tokens in zip(conversations, texts, ids, strict=True)
-        ]
+        return self._front.prompts(conversations)
 
     # ---- adapters
 
@@ -350,9 +357,9 @@ class LocalEngine:
         finally:
             torch.set_num_threads(before)
 
-    @cached_property
+    @property
     def _end_tokens(self) -> frozenset[int]:
-        return models.end_tokens(self.folder, self.tokenizer)
+        return self._front.end_tokens
 
     @cached_property
     def _threads(self) -> Threads:
@@ -395,7 +402,8 @@ class LocalEngine:
 
             allocator.keep_freed()
             packing.pack(model, budget.free_bytes("cpu") // 4)
-        probe = self.prompts([[{"role": "user", "content": PROBE}]])[0].tokens or ()
+        # Not ``prompts``: whoever asks for answers may be storing some at this moment.
+        probe = self._front.rendered([[{"role": "user", "content": PROBE}]])[0].tokens or ()
         worn = Worn(model, probe)
         self._threads.settle(lambda: worn.logits([None] * 8))
         return worn

@@ -45,6 +45,7 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
     with session.timed("scorers"):
         scorers.prepare([s for i in inputs for s in i.scorers])
     with session.evaluation(), Cache.open(sources.cache_dir() / NAME) as cache:
+        session.cache = cache
         try:
             made = _measured(Work(session, inputs, k, cache), variants)
         finally:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from harness import fingerprints, sources
 from harness.engines.local import LocalEngine
@@ -11,6 +11,7 @@ from harness.engines.ray_cluster import require_ray
 from harness.engines.ray_engine import RayEngine
 from harness.engines.server import ServerEngine
 from harness.pipeline.inputs import Inputs
+from harness.store.cache import Cache
 from harness.types import SERVED, Engine, Message, Variant
 
 if TYPE_CHECKING:
@@ -60,7 +61,21 @@ def begin(variant: Variant, session: Session) -> Engine:
         weights_sha256=weights,
         device=settings.device,
         deterministic=settings.deterministic,
+        memo=None if session.cache is None else Remembered(session.cache),
     )
+
+
+class Remembered:
+    """Implements ``types.Memo`` over the run's cache."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def get_many(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        return self._cache.get_many("evidence", keys)
+
+    def put_many(self, items: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        self._cache.put_many("evidence", items)
 
 
 def check(executor: str) -> None:

@@ -68,6 +68,8 @@ class Session:
     """Second answers to a few requests, by key: what the run's noise is read off."""
     doubted: set[tuple[str, str]] = field(default_factory=set)
     """Engines (by the hash of their identity) and tasks of which there are such answers."""
+    cache: Cache | None = None
+    """While answers are asked for."""
     bench: Bench = field(default_factory=Bench)
     """The judges."""
 

@@ -188,6 +188,15 @@ def test_the_whole_job(project: Path, cache: Path, harness_cli: Harness) -> None
     assert not re.search(r"answers \(\d+ known\)", again.stderr), again.stderr
     assert set(repeated["timings"]) == set(manifest["timings"])
 
+    # Where no vector is made, neither is torch waited for.
+    some = [part for name in ("zero_shot", "few_shot", "adapter") for part in ("--variant", name)]
+    profiled = {"PYTHONPROFILEIMPORTTIME": "1"}
+    light = harness_cli("run", "suites/fruit", *some, "--out", "light", env=profiled)
+    assert light.returncode == 0, light.stderr
+    loaded = set(re.findall(r"\| +([\w.]+)$", light.stderr, re.M))
+    assert "harness.engines.local" in loaded
+    assert not loaded & {"torch", "transformers"}
+
 
 def test_another_recipe_is_another_adapter_with_other_answers(
     project: Path, cache: Path, harness_cli: Harness
