@@ -42,23 +42,19 @@ def about(
     """``judges`` of run.json; None where there are none."""
     verdicts = calibrations(inputs)
     found: dict[str, Any] = {}
+    keys: dict[tuple[str, ...], str] = {}
     for one in inputs:
         for judge in judges(one.scorers):
             # Two tasks may mean different judges by one metric.
-            key = judge.name
-            entry = _entry(judge, bench.panel(judge), verdicts[one.task.name][judge.name], variants)
-            if key in found and {**found[key], "length_controlled": None} != {
-                **entry,
-                "length_controlled": None,
-            }:
-                key = f"{judge.name} ({one.task.name})"
-            found.setdefault(key, entry)
+            who = (judge.name, judge.bond.sha256, str(judge.versus), str(judge.calibration_file))
+            if who not in keys:
+                task = one.task.name
+                keys[who] = judge.name if judge.name not in found else f"{judge.name} ({task})"
+                verdict = verdicts[task][judge.name]
+                found[keys[who]] = _entry(judge, bench.panel(judge), verdict, variants)
             if judge.versus is not None:
-                lengths = _length_controlled(judge, one.task.name, done)
-                found[key]["length_controlled"] = {
-                    **(found[key]["length_controlled"] or {}),
-                    one.task.name: lengths,
-                }
+                lengths = found[keys[who]]["length_controlled"]
+                lengths[one.task.name] = _length_controlled(judge, one.task.name, done)
     return found or None
 
 
@@ -93,7 +89,7 @@ def _entry(
         "tokens_in": spent.tokens_in,
         "tokens_out": spent.tokens_out,
         "cost": spent.cost,
-        "length_controlled": None,
+        "length_controlled": None if judge.versus is None else {},
     }
 
 

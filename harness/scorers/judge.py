@@ -33,7 +33,7 @@ class Judge:
     (a panel: Verga et al. 2024, arXiv 2404.18796). ``calibration``: the file that ``harness judge
     calibrate`` writes, by default ``calibrations/judge_<rubric>.json`` beside the suite; a rule on
     the metric gates only where the lower bound of weighted kappa in it reaches ``floor``.
-    ``max_tokens``, ``max_cost``: caps on what one run's fresh calls may take; what is left is
+    ``max_total_tokens``, ``max_cost``: caps on what one run's fresh calls may take; what is left is
     unscored then. Raises SuiteError for what cannot be right.
     """
 
@@ -43,7 +43,7 @@ class Judge:
     repeats: int = 1
     calibration: str | None = None
     floor: float = FLOOR
-    max_tokens: int | None = None
+    max_total_tokens: int | None = None
     max_cost: float | None = None
     folder: Path | None = None
     """Where relative paths start; ``load_suite`` sets it."""
@@ -79,7 +79,7 @@ class Judge:
             )
         if self.max_cost is not None and any(j.cost_per_1k_tokens is None for j in judges):
             raise SuiteError("Judge: max_cost needs cost_per_1k_tokens of every judge.")
-        for key in ("floor", "max_tokens", "max_cost"):
+        for key in ("floor", "max_total_tokens", "max_cost"):
             value = getattr(self, key)
             if value is not None and (isinstance(value, bool) or not value > 0):
                 raise SuiteError(f"Judge: {key} must be above 0, got {value!r}.")
@@ -153,7 +153,9 @@ class Judge:
 
     def panel(self) -> Panel:
         """Ready to ask; the caller closes it."""
-        return Panel(self.models, self.loaded, self.repeats, Caps(self.max_tokens, self.max_cost))
+        return Panel(
+            self.models, self.loaded, self.repeats, Caps(self.max_total_tokens, self.max_cost)
+        )
 
     # ---- without a run
 

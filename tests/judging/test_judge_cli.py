@@ -243,7 +243,7 @@ def test_the_judge_is_told_apart_from_its_subject(project: Project) -> None:
         ('"none.md"', "", "cannot be read"),
         ('"accuracy"', "repeats=3", "asks 'critic' the same greedy question again"),
         ('"accuracy"', "floor=0", "floor must be above 0"),
-        ('"accuracy"', "max_tokens=-1", "max_tokens must be above 0"),
+        ('"accuracy"', "max_total_tokens=-1", "max_total_tokens must be above 0"),
     ],
 )
 def test_a_judge_that_is_written_wrong(
@@ -296,3 +296,31 @@ def test_probe_alone(project: Project, server: Scripted) -> None:
     rows = json.loads(done.stdout)["probes"]
     assert {row["fooled"] for row in rows} == {0}
     assert {row["asked"] for row in rows} == {5}
+
+
+def test_a_judge_that_goes_away_costs_only_what_it_had_in_hand(
+    project: Project, server: Scripted
+) -> None:
+    usual, judged = server.answer, []
+
+    def fails_after_a_while(body: Body, before: int) -> Said | None:
+        if shown(body):
+            judged.append(body)
+            if len(judged) > 25:
+                return Said(reset=True)
+        return usual(body, before)
+
+    server.answer = fails_after_a_while
+    done = project("run", "suites/judged", "--out", "run")
+    assert done.returncode == 2
+    assert "has stopped answering" in done.stderr
+    server.answer = usual
+    asked = len(server.asked)
+    done = project("run", "suites/judged", "--out", "run")
+    assert done.returncode == 4, done.stderr
+    run = read_run(project.folder / "run", judgments=True)
+    about = run.manifest["judges"]["judge_accuracy"]
+    assert (about["cached"], about["failed"]) == (25, 0)
+    assert about["calls"] + about["cached"] + about["shared"] == 80
+    # The variants' answers were all there.
+    assert len([b for b in server.asked[asked:] if shown(b)]) == about["calls"]
