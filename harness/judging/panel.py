@@ -296,11 +296,10 @@ class Panel:
     def _unusable(self, judge: JudgeModel, found: Failure) -> Exception:
         endpoint = self._endpoint(judge)
         known = sorted(endpoints.ask(endpoint).models or {})
-        what = f"does not answer as the judge '{judge.model}': {found.reason}."
+        reason = found.reason.rstrip(".")
+        what = f"does not answer as the judge '{judge.model}': {reason}."
         if known and judge.model not in known:
-            what = (
-                f"has no model '{judge.model}': {found.reason}.{did_you_mean(judge.model, known)}"
-            )
+            what = f"has no model '{judge.model}': {reason}.{did_you_mean(judge.model, known)}"
         return endpoint.error(what)
 
 

@@ -28,10 +28,18 @@ PATIENCE_S = 300.0
 @contextmanager
 def served() -> Iterator[None]:
     weights = judge.weights()
-    tool = Path(sys.executable).with_name("transformers")
-    command = [tool, "serve", str(weights), "--port", str(judge.port()), "--host", "127.0.0.1"]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen([str(part) for part in command], env=env)
+    home = weights.parent / "served"
+    # Without its folder the server's list of models is an internal error.
+    (home / "hub").mkdir(parents=True, exist_ok=True)
+    named = home / judge.NAME
+    if not named.exists():
+        named.symlink_to(weights, target_is_directory=True)
+    # It takes the model's folder for its name: relative, so that it is the same everywhere.
+    tool = Path(sys.executable).absolute().with_name("transformers")
+    command = [tool, "serve", judge.NAME, "--port", str(judge.port()), "--host", "127.0.0.1"]
+    command += ["--log-level", "error"]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(home)}
+    process = subprocess.Popen([str(part) for part in command], env=env, cwd=home)
     try:
         _await(process)
         yield

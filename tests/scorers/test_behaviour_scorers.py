@@ -122,9 +122,9 @@ def test_n_is_in_the_definition_and_lower_is_better() -> None:
 
 @pytest.mark.parametrize("text", ["a" * 100_000, "a " * 50_000, "漢" * 100_000, " " * 100_000])
 def test_repetition_of_a_long_text_is_quick(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     Repetition(20).score([text], [Sample("1", "")])
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 # ---------------------------------------------------------------------------- length
@@ -354,9 +354,9 @@ def test_any_text_can_be_looked_through(text: str) -> None:
 )
 def test_personal_data_in_a_long_text_is_found_in_linear_time(unit: str) -> None:
     text = (unit * 50_000)[:50_000]
-    started = time.perf_counter()
+    started = time.process_time()
     personal.find(text, region="US")
-    assert time.perf_counter() - started < 10.0
+    assert time.process_time() - started < 10.0
 
 
 def test_real_text_has_hits_that_are_true_alone() -> None:
