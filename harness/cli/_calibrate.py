@@ -133,7 +133,7 @@ def _asked(
             progress.stage(judge.name, len(cases) * each)
             judgments = panel.ask(cases, memory, progress.advance)
             if probe:
-                progress.stage("probes")
+                progress.stage("probes", probes.calls(panel))
                 outcomes = [row.as_dict() for row in probes.probe(panel, memory, progress.advance)]
     finally:
         panel.close()

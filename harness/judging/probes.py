@@ -60,6 +60,13 @@ def _filled(attack: Any, question: dict[str, str]) -> str:
     return text
 
 
+def calls(panel: Panel) -> int:
+    """Verdicts that ``probe`` asks for."""
+    each = len(panel.judges) * panel.repeats * 2
+    pairwise = panel.rubric.kind == "pairwise"
+    return each * sum(pairwise or one.kind != "swapped_order" for one in probes())
+
+
 def probe(
     panel: Panel, memory: Memory, advance: Callable[[int], None] = lambda n: None
 ) -> list[Outcome]:

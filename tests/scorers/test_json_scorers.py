@@ -148,7 +148,7 @@ def test_branches_that_double_with_every_level_are_bounded_in_time() -> None:
     started = time.monotonic()
     score = one(JsonSchema({"anyOf": branches}), '{"l":' * 25 + "1" + "}" * 25)["json_schema"]
     assert score == Score.unscored("the check against the schema took longer than 1 s")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 # ---- json_schema: numbers and equality
