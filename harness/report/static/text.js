@@ -4,6 +4,8 @@
 const HIDDEN = /([\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff])/;
 const LONG = 6000;
 
+const control = (id) => document.getElementById(id);
+
 function make(tag, className, ...children) {
   const element = document.createElement(tag);
   if (className) element.className = className;
@@ -38,6 +40,9 @@ function marked(text, query) {
   nodes.push(text.slice(from));
   return nodes;
 }
+
+// The same as one string, for where no element can be: an option, a title.
+const plain = (text) => inert(text).map((node) => node.textContent ?? node).join('');
 
 // A block of text; a long one is cut, says so, and can be opened.
 function textBox(text, query, absent) {
