@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Unscored:
 class Provenance:
     facts: tuple[tuple[str, Any], ...]
     command: str
+    then: str
+    """The commands that decide and show it again."""
     tasks: Mapping[str, Any]
     variants: Mapping[str, Any]
     environment: Mapping[str, Any]
@@ -60,6 +63,7 @@ def provenance(run: Run) -> Provenance:
     return Provenance(
         facts=tuple(facts),
         command=command if isinstance(command, str) else shlex.join(map(str, command)),
+        then=_then(m, run.path),
         tasks=m["tasks"],
         variants=m["variants"],
         environment=environment,
@@ -70,6 +74,12 @@ def provenance(run: Run) -> Provenance:
         unscored=tuple(unscored(run)),
         rules=m.get("rules") or {},
     )
+
+
+def _then(manifest: Mapping[str, Any], path: Path | None) -> str:
+    folder = "RUN" if path is None else shlex.quote(path.name)
+    looking = " --sequential" if manifest.get("sequential") else ""
+    return f"harness gate {folder}{looking}\nharness report {folder}{looking}"
 
 
 def unscored(run: Run) -> list[Unscored]:

@@ -44,7 +44,8 @@ def number(value: float | None, *, signed: bool = False, decimals: int | None = 
 
 def plain_number(value: float) -> str:
     """As short as it can be said: 0.02, not 0.020."""
-    text = f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    whole = isinstance(value, int) or (abs(value) >= 10_000 and value == round(value))
+    text = f"{value:,.0f}" if whole else f"{value:.6g}"
     return text.replace("-", MINUS)
 
 

@@ -113,7 +113,7 @@ function heads() {
     return head;
   }));
   table.classList.toggle('alone', !pair);
-  table.classList.toggle('every', control('all').checked);
+  table.classList.toggle('every', columns().length > 2);
   table.style.setProperty('--answers', named.length);
   table.setAttribute('aria-colcount', names.length);
 }

@@ -97,7 +97,8 @@ async function fill(line, i) {
 // The variants that have a column: the two that are compared, or all of them.
 function columns() {
   const first = [choice.candidate, choice.versus].filter((v) => v >= 0);
-  return control('all').checked ? [...new Set([...first, ...data.variants.keys()])] : first;
+  // A narrow page has no room for all; the drawer shows them.
+  return control('all').checked && matchMedia('(min-width: 861px)').matches ? [...new Set([...first, ...data.variants.keys()])] : first;
 }
 
 function cell(className, nodes, meta) {

@@ -1,0 +1,143 @@
+"""Quality against latency and against cost: which variants no other beats in both."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.report.axis import Axis, Tick, axis
+from harness.report.labels import Label, place
+from harness.report.material import Material
+from harness.report.variants import UNITS, lower_is_better
+from harness.report.words import interval, number
+from harness.types import Summary
+
+TITLE = "Quality against cost"
+CHAPTER = "variants"
+
+HEIGHT = 300
+"""Pixels of a plot's field."""
+_LATENCIES = ("latency_p50", "latency_p95")
+_COSTS = ("cost_per_1k_requests", "tokens_per_1k_requests")
+_METRICS = 1
+"""Metrics of a task that are plotted, those that the rules speak of first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    variant: str
+    x: float
+    """Percent of the width; 0 is the cheapest end."""
+    y: float
+    """Percent of the height from the top."""
+    low: float | None
+    high: float | None
+    label: Label
+    """Where the name stands."""
+    on: bool
+    """No other variant is at least as good for at most this price, and better in one."""
+    candidate: bool
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    task: str
+    metric: str
+    price: str
+    unit: str
+    points: tuple[Point, ...]
+    steps: str
+    """Of an SVG polyline in a box of 100 x 100, along the frontier."""
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    better: str
+    """Where good quality stands: ``up``, or ``down`` for a metric where lower is better."""
+    summary: str
+
+
+def section(material: Material) -> list[Plot] | None:
+    plots = []
+    for task in material.tasks:
+        found = {(s.metric, s.variant): s for s in material.summaries if s.task == task}
+        measured = {m for m, _ in found}
+        prices = [next((m for m in names if m in measured), None) for names in (_LATENCIES, _COSTS)]
+        for metric in [m for m in material.leading(task) if m in measured][:_METRICS]:
+            for price in prices:
+                if price is not None and price != metric:
+                    plots.append(_plot(material, task, metric, price, found))
+    return [p for p in plots if p is not None] or None
+
+
+def _plot(
+    material: Material,
+    task: str,
+    metric: str,
+    price: str,
+    found: Mapping[tuple[str, str], Summary],
+) -> Plot | None:
+    pairs = [
+        (found[metric, v], found[price, v])
+        for v in dict.fromkeys([*material.variants, *(v for _, v in found)])
+        if (metric, v) in found and (price, v) in found
+    ]
+    known = [(q, p) for q, p in pairs if q.estimate is not None and p.estimate is not None]
+    if len(known) < 2:
+        return None
+    lower = lower_is_better(material.manifest, material.rules, task, metric)
+    x = axis([p.estimate for _, p in known], pad=0.12)
+    x = Axis(max(0.0, x.low), x.high)
+    y = axis([v for q, _ in known for v in (q.estimate, q.ci_low, q.ci_high)])
+    best = _frontier([(q.estimate or 0.0, p.estimate or 0.0) for q, p in known], lower)
+    spots = [(x.at(p.estimate or 0.0), 100 - y.at(q.estimate or 0.0)) for q, p in known]
+    labels = place([q.variant for q, _ in known], spots, HEIGHT)
+    points = tuple(
+        Point(
+            variant=q.variant,
+            x=spot[0],
+            y=round(spot[1], 3),
+            low=None if q.ci_low is None else round(100 - y.at(q.ci_low), 3),
+            high=None if q.ci_high is None else round(100 - y.at(q.ci_high), 3),
+            label=label,
+            on=on,
+            candidate=q.variant == material.candidate,
+            said=f"{metric} {number(q.estimate)} ({interval(q.ci_low, q.ci_high)}), "
+            f"{price} {number(p.estimate)}",
+        )
+        for (q, p), spot, label, on in zip(known, spots, labels, best, strict=True)
+    )
+    names = [point.variant for point in sorted(points, key=lambda p: p.x) if point.on]
+    return Plot(
+        task,
+        metric,
+        price,
+        UNITS.get(price, ""),
+        points,
+        _steps([(p.x, p.y) for p in points if p.on]),
+        x.ticks,
+        tuple(Tick(round(100 - t.at, 3), t.label) for t in y.ticks),
+        "down" if lower else "up",
+        f"No other variant is both better and cheaper than {', '.join(names)}.",
+    )
+
+
+def _frontier(points: Sequence[tuple[float, float]], lower: bool) -> list[bool]:
+    """Whether each (quality, price) is dominated by none."""
+    sign = -1 if lower else 1
+    sided = [(sign * q, p) for q, p in points]
+    return [
+        not any(a >= q and b <= p and (a > q or b < p) for j, (a, b) in enumerate(sided) if j != i)
+        for i, (q, p) in enumerate(sided)
+    ]
+
+
+def _steps(points: Sequence[tuple[float, float]]) -> str:
+    """What quality a price buys: flat until the next variant of the frontier."""
+    ordered = sorted(points)
+    if len(ordered) < 2:
+        return ""
+    drawn = [ordered[0]]
+    for before, after in itertools.pairwise(ordered):
+        drawn += [(after[0], before[1]), after]
+    return " ".join(f"{a:g},{b:g}" for a, b in drawn)
