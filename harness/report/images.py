@@ -96,7 +96,15 @@ def _forest(title: str, forests: list[forest.Forest]) -> str:
 
 
 def _draw(name: str, **content: object) -> str:
-    return environment().get_template(f"images/{name}.svg.j2").render(**content)
+    env = environment()
+    env.filters["placed"] = _placed
+    return env.get_template(f"images/{name}.svg.j2").render(**content)
+
+
+def _placed(points: str, left: float, top: float, width: float, height: float) -> str:
+    """Points of a box of 100 x 100, moved into another."""
+    pairs = (map(float, point.split(",")) for point in points.split())
+    return " ".join(f"{left + x * width / 100:g},{top + y * height / 100:g}" for x, y in pairs)
 
 
 def _slug(text: str) -> str:

@@ -35,18 +35,31 @@ _PLACES = (
 )
 
 
-def place(names: Sequence[str], spots: Sequence[tuple[float, float]], height: int) -> list[Label]:
-    """For each name its place at a point of ``spots`` (percent of width and of height)."""
+def place(
+    names: Sequence[str],
+    spots: Sequence[tuple[float, float]],
+    height: int,
+    lines: Sequence[Box] = (),
+) -> list[Label]:
+    """For each name its place at a point of ``spots`` (percent of width and of height).
+
+    ``lines``: what is drawn besides, upright or level, in the same percents.
+    """
     points = [(x * WIDTH / 100, y * height / 100) for x, y in spots]
-    taken: list[Box] = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in points]
+    dots: list[Box] = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y in points]
+    other = [
+        (a * WIDTH / 100 - 2, b * height / 100 - 2, c * WIDTH / 100 + 2, d * height / 100 + 2)
+        for a, b, c, d in lines
+    ]
+    placed: list[Box] = []
     found: dict[int, Label] = {}
     for i in sorted(range(len(names)), key=lambda i: points[i]):
         boxes = list(_boxes(names[i], points[i]))
-        dots = taken[:i] + taken[i + 1 :]
-        costs = [_cost(box, dots, height) for box in boxes]
+        taken = [*dots[:i], *dots[i + 1 :], *placed, *other]
+        costs = [_cost(box, taken, height) for box in boxes]
         best = costs.index(min(costs))
         found[i] = _PLACES[best]
-        taken.append(boxes[best])
+        placed.append(boxes[best])
     return [found[i] for i in range(len(names))]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.report.axis import Axis, Tick, axis
-from harness.report.labels import Label, place
+from harness.report.labels import Box, Label, place
 from harness.report.material import Material
 from harness.report.variants import UNITS, lower_is_better
 from harness.report.words import interval, number
@@ -91,7 +91,13 @@ def _plot(
     y = axis([v for q, _ in known for v in (q.estimate, q.ci_low, q.ci_high)])
     best = _frontier([(q.estimate or 0.0, p.estimate or 0.0) for q, p in known], lower)
     spots = [(x.at(p.estimate or 0.0), 100 - y.at(q.estimate or 0.0)) for q, p in known]
-    labels = place([q.variant for q, _ in known], spots, HEIGHT)
+    steps = _steps([spot for spot, on in zip(spots, best, strict=True) if on])
+    whiskers = [
+        (spot[0], 100 - y.at(q.ci_high), spot[0], 100 - y.at(q.ci_low))
+        for (q, _), spot in zip(known, spots, strict=True)
+        if q.ci_low is not None and q.ci_high is not None
+    ]
+    labels = place([q.variant for q, _ in known], spots, HEIGHT, whiskers + _segments(steps))
     points = tuple(
         Point(
             variant=q.variant,
@@ -114,7 +120,7 @@ def _plot(
         price,
         UNITS.get(price, ""),
         points,
-        _steps([(p.x, p.y) for p in points if p.on]),
+        " ".join(f"{a:g},{b:g}" for a, b in steps),
         x.ticks,
         tuple(Tick(round(100 - t.at, 3), t.label) for t in y.ticks),
         "down" if lower else "up",
@@ -132,12 +138,17 @@ def _frontier(points: Sequence[tuple[float, float]], lower: bool) -> list[bool]:
     ]
 
 
-def _steps(points: Sequence[tuple[float, float]]) -> str:
+def _steps(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """What quality a price buys: flat until the next variant of the frontier."""
     ordered = sorted(points)
-    if len(ordered) < 2:
-        return ""
-    drawn = [ordered[0]]
-    for before, after in itertools.pairwise(ordered):
+    drawn = ordered[:1]
+    for before, after in pairwise(ordered):
         drawn += [(after[0], before[1]), after]
-    return " ".join(f"{a:g},{b:g}" for a, b in drawn)
+    return drawn if len(ordered) > 1 else []
+
+
+def _segments(steps: Sequence[tuple[float, float]]) -> list[Box]:
+    return [
+        (min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1]))
+        for a, b in pairwise(steps)
+    ]

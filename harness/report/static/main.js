@@ -13,7 +13,7 @@ function options(select, names, first) {
 }
 
 function setUp() {
-  options(control('task'), data.tasks, 'all with this metric');
+  options(control('task'), data.tasks, 'all');
   options(control('metric'), data.metrics);
   options(control('candidate'), data.variants);
   options(control('versus'), data.variants, 'nothing');
