@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from harness import __version__
 from harness.report import context, samples
 from harness.report.evidence import NOTHING, Evidence
+from harness.report.material import Material
 from harness.report.words import clean, percent
 from harness.types import Comparison, RuleSet, Summary, Verdict
 
@@ -37,24 +38,27 @@ def render(
     rules: RuleSet | None = None,
     evidence: Evidence = NOTHING,
     others: Sequence[tuple[str, Run]] = (),
-    browser: samples.Samples | None = None,
-    rest: str = "",
 ) -> str:
     """One self-contained HTML page; the same arguments give the same bytes.
 
     ``comparisons``: of every pair of variants, or of the candidate alone. ``rules``: those the
     verdict was reached by, where they are not the run's own. ``evidence``: what is shown besides;
-    what it lacks is left out. ``others``: runs to put this one beside, by name. ``browser``: its
-    samples, where they are packed already; ``rest``: the file that holds those left out.
+    what it lacks is left out. ``others``: runs to put this one beside, by name.
     """
-    material = context.material(run, verdict, comparisons, summaries, rules, evidence, others)
-    if browser is None:
-        browser = context.browser(material)
+    found = context.material(run, verdict, comparisons, summaries, rules, evidence, others)
+    return render_material(found, rules, context.browser(found))
+
+
+def render_material(
+    found: Material, rules: RuleSet | None, browser: samples.Samples, rest: str = ""
+) -> str:
+    """The page of what is worked out already. ``browser``: the samples that the file holds;
+    ``rest``: the name of the file that holds the others."""
     script = "(() => {\n'use strict';\n" + "".join(map(_static, SCRIPTS)) + "})();\n"
     style = "".join(map(_static, STYLES))
     page = environment().get_template("report.html.j2")
     return page.render(
-        **context.context(material, rules, browser, rest),
+        **context.context(found, rules, browser, rest),
         version=__version__,
         licenses=_static(LICENSES),
         script=script,

@@ -58,20 +58,18 @@ def write_report(
     )
     browser = context.browser(found, budget)
     rest = out.with_name(f"{out.stem}.samples.parquet")
-    text = page.render(
-        run,
-        found.verdict,
-        found.comparisons,
-        found.summaries,
-        rules=rules,
-        evidence=found.evidence,
-        others=found.others,
-        browser=browser,
-        rest=rest.name if browser.left_out else "",
-    )
+    name = rest.name if browser.left_out else ""
+    text = page.render_material(found, rules, browser, name)
     if browser.left_out:
         kept.write_rest(run, browser.left_out, rest)
     write_whole(out, text.encode(), parents=True)
+    _write_besides(found, rules, images, markdown)
+    return out
+
+
+def _write_besides(
+    found: Material, rules: RuleSet | None, images: Path | None, markdown: Path | None
+) -> None:
     if images is not None:
         from harness.report.images import write_images
 
@@ -80,7 +78,6 @@ def write_report(
         from harness.report.summary import summary
 
         write_whole(markdown, summary(found, rules).encode(), parents=True)
-    return out
 
 
 def _material(

@@ -1,7 +1,8 @@
 // Everything that a model or a user wrote reaches the page as text nodes, and only here.
 
-// Invisible characters and those that reorder their surroundings; joiners that spell emoji stay.
-const HIDDEN = /([\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff])/;
+// As in words.py: invisible characters and those that reorder their surroundings; joiners that
+// spell emoji stay.
+const HIDDEN = /([\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\u{e0000}-\u{e007f}])/u;
 const LONG = 6000;
 
 const control = (id) => document.getElementById(id);
