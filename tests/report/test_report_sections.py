@@ -236,7 +236,7 @@ def test_a_target_inside_a_longer_word_is_not_found() -> None:
     assert found.rows[0].any == "0.0%"
 
 
-@pytest.mark.parametrize("retrieved", ["not json", "{}", '[1, null, "x"]', "[]"])
+@pytest.mark.parametrize("retrieved", ["not json", "{}", '[1, null, "x"]'])
 def test_passages_that_are_none_hold_nothing(retrieved: str) -> None:
     run = made_runs.made_run({"rag": [1.0] * 5}, retrieved=[retrieved] * 5)
     found = retrieval.section(material(run, "rag"))
@@ -246,6 +246,16 @@ def test_passages_that_are_none_hold_nothing(retrieved: str) -> None:
 
 def test_without_passages_there_is_no_retrieval() -> None:
     assert retrieval.section(material(made_runs.made_run({"a": [1.0] * 5}), "a")) is None
+    none = made_runs.made_run({"a": [1.0] * 5}, retrieved=["[]"] * 5)
+    assert retrieval.section(material(none, "a")) is None
+
+
+def test_a_sample_for_which_nothing_was_found_is_a_miss() -> None:
+    held = json.dumps([{"id": "1", "text": "a0"}])
+    run = made_runs.made_run({"rag": [1.0] * 5}, retrieved=[held, *["[]"] * 4])
+    found = retrieval.section(material(run, "rag"))
+    assert found is not None
+    assert (found.rows[0].n, found.rows[0].any) == (5, "20.0%")
 
 
 # ------------------------------------------------------------------------------ judges

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.report.axis import axis
@@ -22,7 +22,7 @@ class Found:
     task: str
     variant: str
     n: int
-    """Samples with passages and a target."""
+    """Samples with passages and a target; one for which nothing was found is among them."""
     passages: str
     first: str
     """Share whose first passage holds a target."""
@@ -57,21 +57,17 @@ def section(material: Material) -> Retrieval | None:
     ):
         if found is not None:
             groups.setdefault((task, variant), []).append((sample, target, found))
+    # Of a variant that does not search, a measured run tells no passages for every sample.
+    groups = {key: rows for key, rows in groups.items() if any(r != "[]" for *_, r in rows)}
     values = _values(material, {task: material.leading(task) for task, _ in groups})
     rows = []
-    seen: dict[tuple[str, int], str] = {}
+    seen: dict[tuple[Any, ...], str] = {}
     for (task, variant), samples in groups.items():
-        same = seen.setdefault((task, hash(tuple(samples))), variant)
+        same = seen.setdefault((task, *sorted(samples, key=lambda x: x[0])), variant)
         row = _row(material, task, variant, samples, values)
         if row is not None:
-            rows.append(row if same == variant else _as(row, same))
+            rows.append(row if same == variant else replace(row, same_as=same))
     return Retrieval(tuple(rows), percent(1 - 2 * material.alpha)) if rows else None
-
-
-def _as(row: Found, other: str) -> Found:
-    from dataclasses import replace
-
-    return replace(row, same_as=other)
 
 
 def _values(
