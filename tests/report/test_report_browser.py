@@ -73,6 +73,11 @@ def test_search_reads_ids_inputs_and_answers(opened: Any) -> None:
     tab.page.fill("#query", "titles-00149")
     tab.page.wait_for_selector("#found:has-text('1 of 300')")
     tab.page.wait_for_selector(".line:has-text('titles-00149')")
+    tab.page.fill("#query", "/titles-0014[0-4]/")
+    tab.page.wait_for_selector("#found:has-text('5 of 300')")
+    tab.page.fill("#query", "/(unclosed/")
+    tab.page.wait_for_selector("#found:has-text('300 of 300')")
+    assert not tab.page.evaluate("document.getElementById('query').validity.valid")
     tab.page.fill("#query", "no such text anywhere")
     tab.page.wait_for_selector("text=No sample fits these filters.")
 

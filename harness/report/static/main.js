@@ -49,8 +49,22 @@ function numberOf(id) {
   return text === '' || Number.isNaN(Number(text)) ? null : Number(text);
 }
 
+// Text to find whatever its case, or /a regular expression/ (with the flags that stand behind it).
+function queryOf(text) {
+  const parts = /^\/(.+)\/([ms]*)$/.exec(text);
+  control('query').setCustomValidity('');
+  if (!parts) return text.toLowerCase();
+  try {
+    return new RegExp(parts[1], `giu${parts[2]}`);
+  } catch (error) {
+    control('query').setCustomValidity(error.message);
+    control('query').reportValidity();
+    return '';
+  }
+}
+
 function readControls() {
-  choice.query = control('query').value.trim().toLowerCase();
+  choice.query = queryOf(control('query').value.trim());
   for (const name of ['task', 'metric', 'candidate', 'versus']) choice[name] = Number(control(name).value || 0);
   if (choice.versus === choice.candidate) choice.versus = -1;
   choice.slice = control('slice').value ? JSON.parse(control('slice').value) : null;

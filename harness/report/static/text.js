@@ -28,15 +28,30 @@ function inert(text, query) {
   return nodes;
 }
 
+// `query`: lower-case text, or a regular expression.
 function marked(text, query) {
+  if (!query) return [text];
+  if (query instanceof RegExp) return markedBy(text, query);
   const lower = text.toLowerCase();
   // Lower-casing may change the length ('İ'); then positions would not fit.
-  if (!query || lower.length !== text.length || !lower.includes(query)) return [text];
+  if (lower.length !== text.length || !lower.includes(query)) return [text];
   const nodes = [];
   let from = 0;
   for (let at = lower.indexOf(query); at >= 0; at = lower.indexOf(query, from)) {
     nodes.push(text.slice(from, at), make('mark', '', text.slice(at, at + query.length)));
     from = at + query.length;
+  }
+  nodes.push(text.slice(from));
+  return nodes;
+}
+
+function markedBy(text, pattern) {
+  const nodes = [];
+  let from = 0;
+  for (const match of text.matchAll(pattern)) {
+    if (!match[0]) continue;
+    nodes.push(text.slice(from, match.index), make('mark', '', match[0]));
+    from = match.index + match[0].length;
   }
   nodes.push(text.slice(from));
   return nodes;

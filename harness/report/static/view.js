@@ -65,6 +65,10 @@ function inSlice(i) {
   return !choice.slice || data.slices[choice.slice[0]].codes[i] === choice.slice[1];
 }
 
+function finds(text) {
+  return choice.query instanceof RegExp ? text.search(choice.query) >= 0 : text.includes(choice.query);
+}
+
 // {rows: positions to show, counts: kind -> how many before `show` picks among them}
 function view(texts) {
   const counts = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
@@ -73,7 +77,7 @@ function view(texts) {
   for (let i = 0; i < data.ids.length; i++) {
     if (choice.task >= 0 ? data.task[i] !== choice.task : inTask.size && !inTask.has(data.task[i])) continue;
     if (!inSlice(i) || !inRange(i)) continue;
-    if (texts && !texts[i].includes(choice.query)) continue;
+    if (texts && !finds(texts[i])) continue;
     const kinds = kindsOf(i);
     for (const kind of kinds) counts[kind]++;
     if (kinds.includes(choice.show)) rows.push(i);
