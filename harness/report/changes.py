@@ -37,7 +37,8 @@ def version_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[C
     """Of the harness, the packages and the machine, and of seed and limits."""
     keys = ("harness_version", "schema_version", "seed", "limit", "repeats", "environment")
     sides = [{key: side[key] for key in keys if key in side} for side in (before, now)]
-    return changes(*sides)
+    # How much memory a run took is measured: no setting, and never twice the same.
+    return [c for c in changes(*sides) if c.what != "environment.peak_memory_bytes"]
 
 
 def _variants(manifest: Mapping[str, Any]) -> dict[str, Any]:

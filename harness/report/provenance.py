@@ -6,7 +6,6 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def provenance(run: Run) -> Provenance:
     return Provenance(
         facts=tuple(facts),
         command=command if isinstance(command, str) else shlex.join(map(str, command)),
-        then=_then(m, run.path),
+        then=_then(m),
         tasks=m["tasks"],
         variants=m["variants"],
         environment=environment,
@@ -76,10 +75,9 @@ def provenance(run: Run) -> Provenance:
     )
 
 
-def _then(manifest: Mapping[str, Any], path: Path | None) -> str:
-    folder = "RUN" if path is None else shlex.quote(path.name)
+def _then(manifest: Mapping[str, Any]) -> str:
     looking = " --sequential" if manifest.get("sequential") else ""
-    return f"harness gate {folder}{looking}\nharness report {folder}{looking}"
+    return f"harness gate RUN{looking}\nharness report RUN{looking}"
 
 
 def unscored(run: Run) -> list[Unscored]:

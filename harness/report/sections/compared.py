@@ -78,7 +78,10 @@ def _facts(name: str, run: Run, material: Material) -> Facts:
 
     verdict = material.verdict if run is material.run else gate.decide(run)
     m = run.manifest
-    counts = [f"{(about or {}).get('n') or '?'} {task}" for task, about in m["tasks"].items()]
+    counts = [
+        f"{n:,} {task}" if isinstance(n := (about or {}).get("n"), int) else task
+        for task, about in m["tasks"].items()
+    ]
     return Facts(
         name,
         str(m.get("created") or "not known"),
