@@ -235,6 +235,7 @@ def test_what_is_shown_is_downloaded_as_csv_that_no_spreadsheet_runs(opened: Any
         assert row["exact_match"] == ("" if want is None else f"{want:g}")
         assert row["output"].removeprefix("'") == outputs[key]
         assert not row["output"].startswith("=")
+    assert tab.messages == []
 
 
 # -------------------------------------------------------------------------- baselines
