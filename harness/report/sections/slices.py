@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -116,14 +118,30 @@ def _map(material: Material, task: TaskData, metric: str) -> Map | None:
 
 def _places(task: TaskData) -> list[tuple[str, str, Bools]]:
     """Key, value and samples of every slice that is worth a row."""
-    from harness.compare.pairs import metadata_keys, slices
+    from harness.compare.pairs import slices
 
     found: list[tuple[str, str, Bools]] = []
-    for key in sorted(metadata_keys(task)):
+    for key in _keys(task.metadata):
         parts = slices(task, key, task.variants)
         if 2 <= len(parts) <= MOST_VALUES:
             found += [(key, label.removeprefix(f"{key}="), keep) for label, keep in parts]
     return found
+
+
+def _keys(metadata: Sequence[str]) -> list[str]:
+    """The keys with few enough values: of one with a value for each sample not even the slices
+    may be listed, as there would be as many masks as samples."""
+    values: dict[str, set[str]] = {}
+    for text in metadata:
+        try:
+            about = json.loads(text)
+        except ValueError:
+            continue
+        for key, value in about.items() if isinstance(about, dict) else ():
+            known = values.setdefault(key, set())
+            if len(known) <= MOST_VALUES:
+                known.add(json.dumps(value))
+    return sorted(key for key, known in values.items() if 2 <= len(known) <= MOST_VALUES)
 
 
 def _outcome(pairs: Pairs, alpha: float) -> Outcome:
