@@ -1,6 +1,7 @@
 """How a report of 20,000 samples x 6 variants opens, filters, searches and scrolls.
 
-python benchmarks/report_scale.py [--samples 20000] [--variants 6] [--chars 400] [--keep DIR]
+python benchmarks/report_scale.py [--samples 20000] [--variants 6] [--chars 400]
+                                  [--searching 0] [--keep DIR]
 
 Needs Playwright and a Chromium. Times in the page are from the event to the frame that shows what
 it changed, as a reader sees it. It exits with 1 where a target is missed: first paint 1 s, a
@@ -30,7 +31,7 @@ from harness.store.runs import outputs_schema, scores_schema, write_run
 PAINT_MS, FILTER_MS, FILE_MB = 1000, 100, 40
 METRICS = ("exact_match", "rouge_l")
 
-# Presses a control and waits for the frame after the one that draws the change.
+# Presses a control and waits for the frame after the one in which every line has its texts.
 TIMED = """async ({ id, value }) => {
   const control = id === 'show'
     ? document.querySelector(`#show input[value=${value}]`) : document.getElementById(id);
@@ -38,8 +39,9 @@ TIMED = """async ({ id, value }) => {
   if (id === 'show') control.checked = true; else control.value = value;
   control.dispatchEvent(new Event('input', { bubbles: true }));
   const busy = () => document.getElementById('found').textContent.startsWith('Reading');
+  const empty = () => [...document.querySelectorAll('.line')].some((line) => !line.firstChild);
   await new Promise(requestAnimationFrame);
-  while (busy()) await new Promise(requestAnimationFrame);
+  while (busy() || empty()) await new Promise(requestAnimationFrame);
   await new Promise(requestAnimationFrame);
   return performance.now() - before;
 }"""
@@ -73,12 +75,18 @@ def texts(rng: np.random.Generator, vocabulary: list[str], n: int, chars: int) -
     return [" ".join(vocabulary[i] for i in row)[:chars] for row in drawn]
 
 
-def make_run(folder: Path, n: int, variants: int, chars: int) -> Path:
+def passages_of(found: list[str], i: int) -> str:
+    rows = [{"id": f"doc-{i}-{k}", "score": 9.5 - k, "text": found[3 * i + k]} for k in range(3)]
+    return json.dumps(rows)
+
+
+def make_run(folder: Path, n: int, variants: int, chars: int, searching: int) -> Path:
     rng, draw = np.random.default_rng(0), random.Random(0)
     vocabulary = words(draw)
     names = [f"variant_{v}" for v in range(variants)]
     ids = [f"sample-{i:06d}" for i in range(n)]
     inputs, targets = (texts(rng, vocabulary, n, chars) for _ in range(2))
+    passages = texts(rng, vocabulary, 3 * n if searching else 0, chars)
     metadata = [
         json.dumps({"source": f"source {i % 7}", "language": f"l{i % 3}"}) for i in range(n)
     ]
@@ -92,7 +100,15 @@ def make_run(folder: Path, n: int, variants: int, chars: int) -> Path:
         columns["metadata"] += metadata
         columns["input"] += inputs
         columns["target"] += [json.dumps([t]) for t in targets]
-        columns["prompt"] += [f"<|user|>\nAnswer the question.\n{t}<|end|>\n" for t in inputs]
+        told = ["\n".join(passages[3 * i : 3 * i + 3]) if v < searching else "" for i in range(n)]
+        columns["prompt"] += [
+            f"<|user|>\nAnswer the question.\n{p}{t}<|end|>\n"
+            for p, t in zip(told, inputs, strict=True)
+        ]
+        if v < searching:
+            columns["retrieved"] += [passages_of(passages, i) for i in range(n)]
+        else:
+            columns["retrieved"] += [None] * n
         # Nothing repeats, which is the worst that can be asked of the packing.
         columns["output"] += texts(rng, vocabulary, n, chars)
         columns["tokens_in"] += [100] * n
@@ -139,7 +155,7 @@ def measure(file: Path) -> dict[str, Any]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        found: dict[str, Any] = {"chromium": browser.version}
+        found: dict[str, Any] = {"chromium": browser.version, "samples in the file": None}
         paints, ready = [], []
         for _ in range(3):
             page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -154,6 +170,7 @@ def measure(file: Path) -> dict[str, Any]:
                 page.close()
         found["first paint, ms"] = paints
         found["table usable, ms"] = ready
+        found["samples in the file"] = last.inner_text("#found").split(" samples")[0]
         filters = [
             ("show", "regressed"), ("show", "worse"), ("show", "all"), ("metric", "1"),
             ("slice", json.dumps(["source", 2], separators=(",", ":"))), ("slice", ""),
@@ -185,6 +202,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=20_000)
     parser.add_argument("--variants", type=int, default=6)
     parser.add_argument("--chars", type=int, default=400)
+    parser.add_argument("--searching", type=int, default=0, help="variants with three passages")
     parser.add_argument("--keep", type=Path, help="folder for the run and the report")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -192,7 +210,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         run = folder / "run"
         if not run.exists():
-            make_run(folder, args.samples, args.variants, args.chars)
+            make_run(folder, args.samples, args.variants, args.chars, args.searching)
         start = time.perf_counter()
         file = write_report(run, folder / "report.html")
         seconds = time.perf_counter() - start

@@ -27,7 +27,7 @@ def chosen(keys: Keys, budget: int, size: Callable[[Keys], int]) -> dict[tuple[s
     each = size(share(keys, _PROBE)) / _PROBE
     fitting = int(budget / each)
     # What is nearly all of it may well fit; the caller looks.
-    return dict(keys) if fitting >= 0.9 * len(keys) else share(keys, fitting)
+    return dict(keys) if fitting >= 0.98 * len(keys) else share(keys, fitting)
 
 
 def share(keys: Keys, n: int) -> dict[tuple[str, str], int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.report import kept as keeping
-from harness.report.blocks import Block, pack
+from harness.report.blocks import Block, pack_all
 from harness.report.columns import (
     Keys,
     by_slice,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.store.runs import Run
 
 BLOCK_SIZE = 128
-BUDGET = 36_000_000
+BUDGET = 38_500_000
 """Most bytes that the samples may take, so that a report stays below 40 MB."""
 _TEXT = ("output", "error")
 _DETAIL = ("retrieved", "latency_s", "tokens_in", "tokens_out", "cost", "finish_reason")
@@ -99,13 +99,11 @@ def _blocks(
         "scores": values,
         "slices": by_slice(outputs, rows),
     }
-    texts, details = [], []
-    for number, start in enumerate(range(0, len(keys), BLOCK_SIZE)):
-        part = slice(start, start + BLOCK_SIZE)
-        texts.append((f"text-{number}", pack(list(_texts(outputs, rows[part], reasons[part])))))
-        found = list(_details(outputs, rows[part], judged[part] if judged else None))
-        details.append((f"detail-{number}", pack(found)))
-    return [("index", pack(index)), *texts, *details]
+    parts = [slice(at, at + BLOCK_SIZE) for at in range(0, len(keys), BLOCK_SIZE)]
+    texts = [list(_texts(outputs, rows[p], reasons[p])) for p in parts]
+    details = [list(_details(outputs, rows[p], judged[p] if judged else None)) for p in parts]
+    names = [f"{kind}-{i}" for kind in ("text", "detail") for i in range(len(parts))]
+    return list(zip(["index", *names], pack_all([index, *texts, *details]), strict=True))
 
 
 def _names(

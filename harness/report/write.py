@@ -62,6 +62,8 @@ def write_report(
     text = page.render_material(found, rules, browser, name)
     if browser.left_out:
         kept.write_rest(run, browser.left_out, rest)
+    elif rest.is_file():
+        rest.unlink()  # Of an earlier report of this name: it would be taken for this one's.
     write_whole(out, text.encode(), parents=True)
     _write_besides(found, rules, images, markdown)
     return out
