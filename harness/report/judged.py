@@ -21,12 +21,12 @@ Judged = list[list[Any]]
 
 def judged_rows(run: Run, keys: Keys, variants: Sequence[str]) -> list[Judged] | None:
     """For each sample the judgments of its answers; None: the run has none."""
-    path = None if run.path is None else run.path / FILE
-    if path is None or not path.is_file():
+    rows = _rows(run)
+    if rows is None:
         return None
     at = {v: i for i, v in enumerate(variants)}
     found: list[Judged] = [[] for _ in keys]
-    for row in _read(path):
+    for row in rows:
         i, v = keys.get((row["task"], row["sample_id"])), at.get(row["variant"])
         if i is None or v is None:
             continue
@@ -34,6 +34,14 @@ def judged_rows(run: Run, keys: Keys, variants: Sequence[str]) -> list[Judged] |
         # A reply that could not be read is all the rationale there is.
         found[i].append([v, *said, rationale if rationale is not None else raw, reason])
     return found
+
+
+def _rows(run: Run) -> list[dict[str, Any]] | None:
+    held = getattr(run, "judgments", None)
+    if held is not None:
+        return list(held.to_pylist())
+    path = None if run.path is None else run.path / FILE
+    return _read(path) if path is not None and path.is_file() else None
 
 
 def _read(path: Any) -> list[dict[str, Any]]:

@@ -56,6 +56,12 @@ def write_report(
     rules, found = _material(
         run, rules, list(zip(_names(opened, run), opened, strict=True)), sequential
     )
+    _write_page(run, rules, found, out, budget)
+    _write_besides(found, rules, images, markdown)
+    return out
+
+
+def _write_page(run: Run, rules: RuleSet | None, found: Material, out: Path, budget: int) -> None:
     browser = context.browser(found, budget)
     rest = out.with_name(f"{out.stem}.samples.parquet")
     name = rest.name if browser.left_out else ""
@@ -65,8 +71,6 @@ def write_report(
     elif rest.is_file():
         rest.unlink()  # Of an earlier report of this name: it would be taken for this one's.
     write_whole(out, text.encode(), parents=True)
-    _write_besides(found, rules, images, markdown)
-    return out
 
 
 def _write_besides(

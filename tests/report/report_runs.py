@@ -526,6 +526,26 @@ def judged_run(n: int = 4) -> Run:
             "judge_tone": about,
             "judge_style": {**about, "calibration": bad, "probes": None},
             "judge_help": {**about, "calibration": None},
+            "judge_tone (titles)": {
+                **about,
+                "rubric_text": "What a notary would write.",
+                "versus": "rag",
+                "judges": [{"name": "big", "model": "m", "same_as_subject": ["rag", "hybrid"]}],
+                "calibration": {
+                    **good,
+                    "weighted_kappa": 0.66,
+                    "weighted_kappa_ci": [0.5, 0.8],
+                    "unparseable": 2,
+                },
+                "length_controlled": {
+                    "titles": {
+                        "hybrid": {"win_rate": 0.7, "length_controlled_win_rate": 0.61, "n": 40}
+                    }
+                },
+                "tokens_in": 9000,
+                "tokens_out": 800,
+                "failed": 1,
+            },
         },
     )
 

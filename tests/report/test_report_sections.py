@@ -270,10 +270,10 @@ def test_a_judge_is_shown_with_its_calibration_and_probes() -> None:
     assert facts["Cohen's kappa"].note == "0.580 to 0.820; floor 0.400"
     assert facts["Cohen's kappa"].bar is not None
     assert facts["Cohen's kappa"].bar.margins
-    assert tone.probes == (("longer", 40, 3),)
-    assert tone.judges == (("small", "qwen", True),)
+    assert tone.probes == (("longer", 40, 3, 0),)
+    assert tone.judges == (("small", "qwen", "a variant"),)
     text = " ".join(Elements(page_of(run)).text.split())
-    assert "also the model that is judged" in text
+    assert "also the model of a variant" in text
     assert "2 repeats, 960 calls, 120 from the cache" in text
 
 
@@ -282,7 +282,21 @@ def test_a_judge_that_nobody_calibrated_says_so() -> None:
     assert found["judge_help"].word == "not calibrated"
     assert "decide nothing" in found["judge_help"].reason
     assert found["judge_style"].word == "not valid"
-    assert found["judge_style"].reason == "kappa is below the floor."
+    assert found["judge_style"].reason == "Kappa is below the floor."
+
+
+def test_a_judge_of_pairs_shows_wins_at_equal_length_and_the_kappa_that_decides() -> None:
+    found = {j.metric: j for j in judges.section(material(runs.judged_run())) or ()}
+    pairs = found["judge_tone (titles)"]
+    notes = {f.name: f.note for f in pairs.facts}
+    assert "floor 0.400" in notes["weighted kappa"]
+    assert "floor" not in notes["Cohen's kappa"]
+    text = " ".join(Elements(page_of(runs.judged_run())).text.split())
+    assert "pairwise, against rag" in text
+    assert "also the model of rag and hybrid" in text
+    assert "hybrid titles 0.700 0.610 40" in text
+    assert "What a notary would write." in text
+    assert "1 failed, 9,000 tokens in, 800 out" in text
 
 
 def test_a_run_without_judges_has_no_such_section() -> None:

@@ -140,12 +140,15 @@ function scoreList(i, v, text) {
   return list;
 }
 
+// A verdict on a pair is in the order (this answer, the one it is held against).
+const PREFERRED = { 1: 'this answer is better', 2: 'the other is better', tie: 'a tie' };
+
 // Rows: [variant, metric, judge, repeat, order, value, verdict, rationale, reason].
 function judgePanel(rows) {
   const panel = make('details', '', make('summary', '', `Judged (${rows.length})`));
   panel.open = rows.length <= 4;
   for (const [, metric, judge, repeat, turn, value, verdict, rationale, reason] of rows) {
-    const facts = [metric, judge, `repeat ${repeat + 1}`, turn, verdict, value === null ? null : numberText(value)];
+    const facts = [metric, judge, `repeat ${repeat + 1}`, turn, PREFERRED[verdict] ?? verdict, value === null ? null : numberText(value)];
     panel.append(make('h4', '', ...inert(facts.filter((x) => x !== null && x !== undefined).join(' · '))));
     if (reason) panel.append(make('p', 'usage', 'unscored: ', ...inert(reason)));
     panel.append(textBox(rationale, choice.query, 'no rationale recorded'));
