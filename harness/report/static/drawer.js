@@ -148,7 +148,7 @@ function judgePanel(rows) {
   const panel = make('details', '', make('summary', '', `Judged (${rows.length})`));
   panel.open = rows.length <= 4;
   for (const [, metric, judge, repeat, turn, value, verdict, rationale, reason] of rows) {
-    const facts = [metric, judge, `repeat ${repeat + 1}`, turn, PREFERRED[verdict] ?? verdict, value === null ? null : numberText(value)];
+    const facts = [metric, judge, `repeat ${repeat + 1}`, turn, PREFERRED[verdict] ?? verdict, value === null ? null : `value ${numberText(value)}`];
     panel.append(make('h4', '', ...inert(facts.filter((x) => x !== null && x !== undefined).join(' · '))));
     if (reason) panel.append(make('p', 'usage', 'unscored: ', ...inert(reason)));
     panel.append(textBox(rationale, choice.query, 'no rationale recorded'));
