@@ -24,7 +24,7 @@ class Headline:
 NO_RECOMMENDATION = "No recommendation: "
 """How the gate's warning begins that says why; shown beside the word, not among the warnings."""
 
-_MARK = {
+MARK = {
     Status.SHIP: "proved",
     Status.HOLD: "disproved",
     Status.INCONCLUSIVE: "open",
@@ -38,14 +38,12 @@ def headline(
     """``needless``: the evidence that no adapter is needed, where the run stopped on it."""
     gating = [r for r in verdict.rules if r.gating]
     tally = tuple(
-        (word, n)
-        for status, word in _MARK.items()
-        if (n := sum(r.status is status for r in gating))
+        (word, n) for status, word in MARK.items() if (n := sum(r.status is status for r in gating))
     )
     warnings = dict.fromkeys((*verdict.warnings, *extra_warnings))
     return Headline(
         word=verdict.status.value,
-        mark=_MARK[verdict.status],
+        mark=MARK[verdict.status],
         sentence=_sentence(verdict, gating) if needless is None else _capital(needless),
         candidate=verdict.candidate,
         recommendation=verdict.recommendation,

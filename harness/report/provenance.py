@@ -25,6 +25,8 @@ class Unscored:
 class Provenance:
     facts: tuple[tuple[str, Any], ...]
     command: str
+    then: str
+    """The commands that decide and show it again."""
     tasks: Mapping[str, Any]
     variants: Mapping[str, Any]
     environment: Mapping[str, Any]
@@ -60,6 +62,7 @@ def provenance(run: Run) -> Provenance:
     return Provenance(
         facts=tuple(facts),
         command=command if isinstance(command, str) else shlex.join(map(str, command)),
+        then=_then(m),
         tasks=m["tasks"],
         variants=m["variants"],
         environment=environment,
@@ -70,6 +73,11 @@ def provenance(run: Run) -> Provenance:
         unscored=tuple(unscored(run)),
         rules=m.get("rules") or {},
     )
+
+
+def _then(manifest: Mapping[str, Any]) -> str:
+    looking = " --sequential" if manifest.get("sequential") else ""
+    return f"harness gate RUN{looking}\nharness report RUN{looking}"
 
 
 def unscored(run: Run) -> list[Unscored]:

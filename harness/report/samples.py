@@ -2,26 +2,34 @@
 
 Three kinds of block: one ``index`` (ids and every score, by column), and for each
 ``BLOCK_SIZE`` samples one ``text`` (what the table shows and the search reads) and one
-``detail`` (what only an opened sample shows). Each is zlib's format (``deflate`` of the
-browsers' DecompressionStream) in base64, whose alphabet cannot end a script element.
+``detail`` (what only an opened sample shows).
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import math
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.report.variants import lower_is_better
+from harness.report import kept as keeping
+from harness.report.blocks import Block, pack_all
+from harness.report.columns import (
+    Keys,
+    by_slice,
+    columns,
+    key_columns,
+    rows_of,
+    score_columns,
+)
+from harness.report.judged import Judged, judged_rows
+from harness.report.variants import lower_is_better, metric_info
 
 if TYPE_CHECKING:
     from harness.store.runs import Run
 
 BLOCK_SIZE = 128
+BUDGET = 38_500_000
+"""Most bytes that the samples may take, so that a report stays below 40 MB."""
 _TEXT = ("output", "error")
 _DETAIL = ("retrieved", "latency_s", "tokens_in", "tokens_out", "cost", "finish_reason")
 
@@ -29,102 +37,105 @@ _DETAIL = ("retrieved", "latency_s", "tokens_in", "tokens_out", "cost", "finish_
 @dataclass(frozen=True, slots=True)
 class Samples:
     n: int
-    blocks: tuple[tuple[str, str], ...]
+    """Samples in the file."""
+    total: int
+    """Samples in the run."""
+    blocks: tuple[Block, ...]
     """Element id and content, the index first."""
+    left_out: frozenset[tuple[str, str]] = frozenset()
+    """(task, sample id) of those that are not in the file."""
 
 
 def samples(
-    run: Run, rules: Sequence[Mapping[str, Any]], candidate: str | None, versus: str | None
+    run: Run,
+    rules: Sequence[Mapping[str, Any]],
+    candidate: str | None,
+    versus: str | None,
+    *,
+    metric: str | None = None,
+    budget: int = BUDGET,
 ) -> Samples:
-    """Everything the sample browser needs. ``candidate`` and ``versus``: shown at first."""
-    outputs = _columns(run.outputs)
-    scores = _columns(run.scores)
-    keys = _keys(outputs, scores)
+    """Everything that the browser of samples needs; at most ``budget`` bytes of it.
+
+    ``candidate``, ``versus`` and ``metric``: shown at first.
+    """
+    every = key_columns(run.outputs, run.scores)
+    chosen = keeping.chosen(every, budget, lambda part: _size(run, rules, part))
+    found = _blocks(run, rules, candidate, versus, metric, chosen)
+    # The choice rests on an estimate; where that was low, a smaller share is taken.
+    while len(chosen) > BLOCK_SIZE and (size := sum(len(text) for _, text in found)) > budget:
+        chosen = keeping.share(every, int(len(chosen) * 0.95 * budget / size))
+        found = _blocks(run, rules, candidate, versus, metric, chosen)
+    left_out = frozenset(every) - frozenset(chosen)
+    return Samples(len(chosen), len(every), tuple(found), left_out)
+
+
+def _size(run: Run, rules: Sequence[Mapping[str, Any]], keys: Keys) -> int:
+    return sum(len(text) for _, text in _blocks(run, rules, None, None, None, keys))
+
+
+def _blocks(
+    run: Run,
+    rules: Sequence[Mapping[str, Any]],
+    candidate: str | None,
+    versus: str | None,
+    metric: str | None,
+    keys: Keys,
+) -> list[Block]:
+    outputs, scores = (columns(table, keys) for table in (run.outputs, run.scores))
     variants = list(
         dict.fromkeys([*run.manifest["variants"], *outputs["variant"], *scores["variant"]])
     )
     metrics = list(dict.fromkeys(scores["metric"]))
-    tasks = list(dict.fromkeys(task for task, _ in keys))
-    values, reasons = _scores(scores, keys, variants, metrics)
-    known_task = {m: t for t, m in zip(scores["task"], scores["metric"], strict=True)}
+    values, reasons = score_columns(scores, keys, variants, metrics)
+    rows = rows_of(outputs, keys, variants)
+    judged = judged_rows(run, keys, variants)
     index = {
-        "tasks": tasks,
-        "variants": variants,
-        "metrics": metrics,
-        "lower": [lower_is_better(run.manifest, rules, known_task[m], m) for m in metrics],
+        **_names(run, rules, keys, variants, scores),
         "candidate": variants.index(candidate) if candidate in variants else 0,
         "versus": variants.index(versus) if versus in variants else -1,
+        "metric": metrics.index(metric) if metric in metrics else 0,
         "blockSize": BLOCK_SIZE,
-        "ids": [sample_id for _, sample_id in keys],
-        "task": [tasks.index(task) for task, _ in keys],
         "scores": values,
-        "inTask": [_has_metric(scores, tasks, m) for m in metrics],
+        "slices": by_slice(outputs, rows),
     }
-    rows = _rows(outputs, keys, variants)
-    blocks = [("index", _pack(index))]
-    for number, start in enumerate(range(0, len(keys), BLOCK_SIZE)):
-        part = rows[start : start + BLOCK_SIZE]
-        why = reasons[start : start + BLOCK_SIZE]
-        blocks.append((f"text-{number}", _pack(list(_texts(outputs, part, why)))))
-        blocks.append((f"detail-{number}", _pack(list(_details(outputs, part)))))
-    return Samples(len(keys), tuple(blocks))
+    parts = [slice(at, at + BLOCK_SIZE) for at in range(0, len(keys), BLOCK_SIZE)]
+    texts = [list(_texts(outputs, rows[p], reasons[p])) for p in parts]
+    details = [list(_details(outputs, rows[p], judged[p] if judged else None)) for p in parts]
+    names = [f"{kind}-{i}" for kind in ("text", "detail") for i in range(len(parts))]
+    return list(zip(["index", *names], pack_all([index, *texts, *details]), strict=True))
 
 
-def _columns(table: Any) -> dict[str, list[Any]]:
-    return {name: table[name].to_pylist() for name in table.column_names}
-
-
-def _keys(*tables: Mapping[str, list[Any]]) -> dict[tuple[str, str], int]:
-    """(task, sample id) to position, in the order of first appearance."""
-    keys: dict[tuple[str, str], int] = {}
-    for table in tables:
-        for key in zip(table["task"], table["sample_id"], strict=True):
-            keys.setdefault(key, len(keys))
-    return keys
-
-
-def _scores(
+def _names(
+    run: Run,
+    rules: Sequence[Mapping[str, Any]],
+    keys: Keys,
+    variants: Sequence[str],
     scores: Mapping[str, list[Any]],
-    keys: Mapping[tuple[str, str], int],
-    variants: Sequence[str],
-    metrics: Sequence[str],
-) -> tuple[list[list[list[float | None]]], list[list[list[Any]]]]:
-    """Values as [metric][variant][sample], and for each sample its [metric, variant, reason]."""
-    values: list[list[list[float | None]]] = [
-        [[None] * len(keys) for _ in variants] for _ in metrics
-    ]
-    reasons: list[list[list[Any]]] = [[] for _ in keys]
-    variant_at = {v: i for i, v in enumerate(variants)}
-    metric_at = {m: i for i, m in enumerate(metrics)}
-    names = ("task", "sample_id", "variant", "metric", "value", "reason")
-    for task, sample_id, variant, metric, value, reason in zip(
-        *(scores[n] for n in names), strict=True
-    ):
-        i, m, v = keys[task, sample_id], metric_at[metric], variant_at[variant]
-        if value is None or not math.isfinite(value):
-            reasons[i].append([m, v, reason or "no reason recorded"])
-        else:
-            values[m][v][i] = int(value) if value == int(value) else value
-    return values, reasons
+) -> dict[str, Any]:
+    """What is called how, and what is known of each metric."""
+    tasks = list(dict.fromkeys(task for task, _ in keys))
+    task_at = {task: i for i, task in enumerate(tasks)}
+    held: dict[str, dict[str, None]] = {}
+    for task, metric in zip(scores["task"], scores["metric"], strict=True):
+        held.setdefault(metric, {})[task] = None
+    return {
+        "tasks": tasks,
+        "variants": list(variants),
+        "metrics": list(held),
+        "lower": [lower_is_better(run.manifest, rules, next(iter(held[m])), m) for m in held],
+        "about": [_about(metric_info(run.manifest, next(iter(held[m])), m)) for m in held],
+        "inTask": [[task_at[task] for task in found] for found in held.values()],
+        "ids": [sample_id for _, sample_id in keys],
+        "task": [task_at[task] for task, _ in keys],
+    }
 
 
-def _has_metric(scores: Mapping[str, list[Any]], tasks: Sequence[str], metric: str) -> list[int]:
-    found = {t for t, m in zip(scores["task"], scores["metric"], strict=True) if m == metric}
-    return [i for i, task in enumerate(tasks) if task in found]
-
-
-def _rows(
-    outputs: Mapping[str, list[Any]],
-    keys: Mapping[tuple[str, str], int],
-    variants: Sequence[str],
-) -> list[list[int | None]]:
-    """For each sample the row of ``outputs`` of each variant; None: no row."""
-    rows: list[list[int | None]] = [[None] * len(variants) for _ in keys]
-    variant_at = {v: i for i, v in enumerate(variants)}
-    names = ("task", "sample_id", "variant")
-    for i, (task, sample_id, variant) in enumerate(zip(*(outputs[n] for n in names), strict=True)):
-        rows[keys[task, sample_id]][variant_at[variant]] = i
-    return rows
+def _about(info: Mapping[str, Any]) -> dict[str, Any]:
+    """``right``: the value from which an answer counts as right; null: the range is not known."""
+    low, high = info.get("low"), info.get("high")
+    middle = None if low is None or high is None else (low + high) / 2
+    return {"definition": info.get("definition"), "right": middle}
 
 
 def _texts(
@@ -142,11 +153,15 @@ def _texts(
 
 
 def _details(
-    outputs: Mapping[str, list[Any]], rows: Sequence[Sequence[int | None]]
+    outputs: Mapping[str, list[Any]],
+    rows: Sequence[Sequence[int | None]],
+    judged: Sequence[Judged] | None,
 ) -> Iterator[dict[str, Any]]:
-    for places in rows:
+    for at, places in enumerate(rows):
         own = {n: [None if i is None else outputs[n][i] for i in places] for n in _DETAIL}
-        yield {**own, "prompt": [None if i is None else _around_input(outputs, i) for i in places]}
+        found = {"judged": judged[at]} if judged and judged[at] else {}
+        prompts = [None if i is None else _around_input(outputs, i) for i in places]
+        yield {**own, "prompt": prompts, **found}
 
 
 def _around_input(outputs: Mapping[str, list[Any]], i: int) -> list[str] | None:
@@ -155,8 +170,3 @@ def _around_input(outputs: Mapping[str, list[Any]], i: int) -> list[str] | None:
     if prompt is None:
         return None
     return prompt.split(text) if text else [prompt]
-
-
-def _pack(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode("ascii")

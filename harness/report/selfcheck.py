@@ -145,7 +145,8 @@ def _drawn(checked: Sequence[Checked]) -> str:
 
 
 def _chance(low: float, high: float) -> str:
-    chance = f"of {_share(low)}" if low == high else f"between {_share(low)} and {_share(high)}"
+    ends = _share(low), _share(high)
+    chance = f"of {ends[0]}" if ends[0] == ends[1] else f"between {ends[0]} and {ends[1]}"
     return (
         f"A new run of this size, if the data are as here, keeps every rule with chance {chance}."
     )

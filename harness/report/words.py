@@ -9,10 +9,12 @@ from markupsafe import Markup
 
 MINUS = "−"
 
-# Characters that are invisible or that reorder what stands around them. The zero-width joiners
+# Characters that are invisible, that break lines unseen, or that reorder what stands around them;
+# the last range are tags, in which text can be hidden from all but a model. The zero-width joiners
 # are left alone: emoji and several scripts are spelt with them.
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069"
+    "\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -44,7 +46,8 @@ def number(value: float | None, *, signed: bool = False, decimals: int | None = 
 
 def plain_number(value: float) -> str:
     """As short as it can be said: 0.02, not 0.020."""
-    text = f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    whole = isinstance(value, int) or (abs(value) >= 10_000 and value == round(value))
+    text = f"{value:,.0f}" if whole else f"{value:.6g}"
     return text.replace("-", MINUS)
 
 

@@ -481,3 +481,94 @@ def needless_run(right: float = 0.95, n: int = 80) -> Run:
         outputs_table(r for r in run.outputs.to_pylist() if r["variant"] in kept),
         scores_table(scores),
     )
+
+
+def judged_run(n: int = 4) -> Run:
+    """Judges of each kind: calibrated well, calibrated badly, and not at all."""
+    good = {
+        "valid": True,
+        "reason": None,
+        "n": 120,
+        "kappa": 0.71,
+        "kappa_ci": [0.58, 0.82],
+        "alpha": 0.7,
+        "alpha_ci": [0.57, 0.81],
+        "accuracy": 0.86,
+        "constant_accuracy": 0.55,
+        "floor": 0.4,
+        "order_agreement": 0.93,
+        "length_bias": 0.04,
+    }
+    about = {
+        "kind": "pairwise",
+        "rubric": "Which answer keeps the tone of a notary?",
+        "rubric_sha256": "4d" * 32,
+        "judges": [{"name": "small", "model": "qwen", "same_as_subject": True}],
+        "repeats": 2,
+        "calibration": good,
+        "probes": [{"probe": "longer", "asked": 40, "fooled": 3}],
+        "calls": 960,
+        "cached": 120,
+        "cost": None,
+    }
+    bad = {
+        **dict.fromkeys(good),
+        "valid": False,
+        "reason": "kappa is below the floor",
+        "n": 30,
+        "kappa": 0.1,
+        "kappa_ci": [-0.1, 0.3],
+        "floor": 0.4,
+    }
+    return with_manifest(
+        whole_run(n),
+        judges={
+            "judge_tone": about,
+            "judge_style": {**about, "calibration": bad, "probes": None},
+            "judge_help": {**about, "calibration": None},
+            "judge_tone (titles)": {
+                **about,
+                "rubric_text": "What a notary would write.",
+                "versus": "rag",
+                "judges": [{"name": "big", "model": "m", "same_as_subject": ["rag", "hybrid"]}],
+                "calibration": {
+                    **good,
+                    "weighted_kappa": 0.66,
+                    "weighted_kappa_ci": [0.5, 0.8],
+                    "unparseable": 2,
+                },
+                "length_controlled": {
+                    "titles": {
+                        "hybrid": {"win_rate": 0.7, "length_controlled_win_rate": 0.61, "n": 40}
+                    }
+                },
+                "tokens_in": 9000,
+                "tokens_out": 800,
+                "failed": 1,
+            },
+        },
+    )
+
+
+def judgments(run: Run) -> Any:
+    """A table of judgments of every answer of the run's first task."""
+    import pyarrow as pa
+
+    task = next(iter(run.manifest["tasks"]))
+    rows = [
+        {
+            **{k: row[k] for k in ("task", "sample_id", "variant")},
+            "metric": "judge_tone",
+            "judge": "small",
+            "repeat": 0,
+            "order": "forward",
+            "value": 1.0 if i % 2 else None,
+            "verdict": "1" if i % 2 else None,
+            "rationale": f"Because of {row['output']}" if i % 3 else None,
+            "raw": f"raw reply {i}",
+            "reason": None if i % 2 else "no verdict in the reply",
+        }
+        for i, row in enumerate(run.outputs.to_pylist())
+        if row["task"] == task
+    ]
+    return pa.Table.from_pylist(rows)

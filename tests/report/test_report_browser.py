@@ -2,101 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import report_runs as runs
+from browsing import line_words
 from test_report_page import XSS
 
-from harness.report import render
-from harness.store.runs import Run
-from harness.types import Status
-
 pytestmark = pytest.mark.browser
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-class Tab:
-    """A page that remembers what it asked for and what it complained about."""
-
-    def __init__(self, page: Any, file: Path) -> None:
-        self.page = page
-        self.requests: list[str] = []
-        self.messages: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.messages.append(message.text))
-        page.on("pageerror", lambda error: self.messages.append(str(error)))
-        page.on("dialog", lambda dialog: self.messages.append(dialog.message))
-        self.address = file.resolve().as_uri()
-
-    def open(self, fragment: str = "") -> Tab:
-        self.page.goto(self.address + fragment)
-        self.page.wait_for_load_state()
-        if self.page.locator("#browser").count():
-            self.page.wait_for_selector("html[data-ready]", state="attached")
-        return self
-
-    @property
-    def found(self) -> str:
-        return str(self.page.inner_text("#found"))
-
-    def counts(self) -> dict[str, int]:
-        labels = self.page.locator("#show label:visible").all_inner_texts()
-        pairs = (text.split() for text in labels)
-        return {word: int(n.replace(",", "")) for word, n in pairs}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium: Any, tmp_path: Path) -> Iterator[Any]:
-    contexts = []
-
-    def open_page(run: Run, fragment: str = "", **options: Any) -> Tab:
-        verdict = runs.verdict(Status.HOLD, rules=runs.mixed_rules())
-        if "hybrid" not in run.manifest["variants"]:
-            verdict = runs.verdict(candidate=next(iter(run.manifest["variants"])), rules=())
-        page = render(
-            run,
-            verdict,
-            runs.comparisons_of(run),
-            runs.summaries_of(run),
-            evidence=runs.evidence_of(run),
-        )
-        file = tmp_path / "a report #1.html"
-        file.write_bytes(page.encode())
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        context.set_default_timeout(10_000)
-        contexts.append(context)
-        return Tab(context.new_page(), file).open(fragment)
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 def test_it_opens_from_disk_and_asks_for_nothing(opened: Any) -> None:
@@ -121,6 +36,8 @@ def test_filters_count_and_show_the_same_samples(opened: Any) -> None:
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
     want = {
         "All": len(keys),
+        "Regressed": sum(a < 0.5 <= b for a, b in known),
+        "Fixed": sum(b < 0.5 <= a for a, b in known),
         "Better": sum(a > b for a, b in known),
         "Worse": sum(a < b for a, b in known),
         "Tie": sum(a == b for a, b in known),
@@ -128,11 +45,12 @@ def test_filters_count_and_show_the_same_samples(opened: Any) -> None:
     }
     tab.page.select_option("#versus", label="rag")
     assert tab.counts() == want
-    for word in ("Better", "Worse", "Tie", "Unscored"):
+    said = {"Better": "fixed", "Worse": "regressed"}  # Of a binary metric they are the same.
+    for word in ("Regressed", "Fixed", "Better", "Worse", "Tie", "Unscored"):
         tab.page.check(f"#show input[value={word.lower()}]", force=True)
         assert tab.found.startswith(f"{want[word]} of {len(keys)} samples")
         shown = tab.page.locator(".line .c-delta small").all_inner_texts()
-        assert set(shown) <= {word.lower()}
+        assert set(shown) <= {said.get(word, word.lower())}
         assert bool(shown) == bool(want[word])
     tab.page.check("#show input[value=all]", force=True)
     tab.page.select_option("#task", label="titles")
@@ -155,6 +73,11 @@ def test_search_reads_ids_inputs_and_answers(opened: Any) -> None:
     tab.page.fill("#query", "titles-00149")
     tab.page.wait_for_selector("#found:has-text('1 of 300')")
     tab.page.wait_for_selector(".line:has-text('titles-00149')")
+    tab.page.fill("#query", "/titles-0014[0-4]/")
+    tab.page.wait_for_selector("#found:has-text('5 of 300')")
+    tab.page.fill("#query", "/(unclosed/")
+    tab.page.wait_for_selector("#found:has-text('300 of 300')")
+    assert not tab.page.evaluate("document.getElementById('query').validity.valid")
     tab.page.fill("#query", "no such text anywhere")
     tab.page.wait_for_selector("text=No sample fits these filters.")
 
@@ -165,11 +88,7 @@ def test_sorting_puts_the_worst_first_and_the_unscored_last(opened: Any) -> None
     tab.page.set_viewport_size({"width": 1280, "height": 2000})
     tab.page.select_option("#sort", "worst")
     tab.page.wait_for_timeout(200)
-    cells = tab.page.evaluate(
-        "() => [...document.querySelectorAll('.line')]"
-        ".sort((a, b) => a.ariaRowIndex - b.ariaRowIndex)"
-        ".map(l => l.querySelector('.c-delta').innerText)"
-    )
+    cells = line_words(tab.page, ".c-delta")
     assert len(cells) >= 8
     numbers = [
         float(c.split()[1].replace("−", "-").replace("+", "")) for c in cells if "–" not in c
@@ -183,6 +102,7 @@ def test_the_drawer_opens_moves_and_closes_by_keyboard(opened: Any) -> None:
     run = runs.whole_run(300, tasks=("entities",))
     tab = opened(run)
     page = tab.page
+    page.select_option("#sort", "order")
     page.focus("#table")
     page.keyboard.press("End")
     page.wait_for_selector(".line.active:has-text('entities-00299')")
@@ -194,6 +114,7 @@ def test_the_drawer_opens_moves_and_closes_by_keyboard(opened: Any) -> None:
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#drawer-title:has-text('entities-00002')")
     sample = [r for r in run.outputs.to_pylist() if r["sample_id"] == "entities-00002"]
+    page.select_option("#base", label="nothing")
     body = page.locator("#drawer-body").text_content()
     for row in sample:
         assert row["output"] in body
@@ -274,6 +195,7 @@ def test_a_very_long_answer_is_cut_says_so_and_opens(opened: Any) -> None:
     rows = [{**r, "output": "word " * 20_000} for r in run.outputs.to_pylist()]
     tab = opened(replace(run, outputs=runs.outputs_table(rows)))
     tab.page.locator(".line").first.click()
+    tab.page.select_option("#base", label="nothing")
     button = tab.page.locator("dialog button.more").first
     assert button.inner_text() == "Show all 100,000 characters"
     button.click()

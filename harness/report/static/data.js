@@ -1,6 +1,9 @@
 // The blocks of the page: base64 of zlib of JSON, decoded once and when first asked for.
 
 const decoded = new Map();
+const whole = document.readyState === 'loading'
+  ? new Promise((done) => document.addEventListener('DOMContentLoaded', done, { once: true }))
+  : Promise.resolve();
 
 async function decode(text) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -8,32 +11,43 @@ async function decode(text) {
   return JSON.parse(await new Response(stream).text());
 }
 
+// Blocks stand at the end of a long page: one may be asked for before it has been read.
+async function source(name) {
+  let element = document.getElementById(`block-${name}`);
+  if (!element?.nextSibling) {
+    await whole;
+    element = document.getElementById(`block-${name}`);
+  }
+  return element;
+}
+
 function block(name) {
   if (!decoded.has(name)) {
-    const element = document.getElementById(`block-${name}`);
-    decoded.set(name, { value: null, promise: null });
-    const entry = decoded.get(name);
-    entry.promise = decode(element.textContent).then((value) => {
-      entry.value = value;
+    const entry = { value: null, promise: null };
+    decoded.set(name, entry);
+    entry.promise = source(name).then(async (element) => {
+      entry.value = await decode(element.textContent);
       element.remove(); // The compressed text is not needed again.
-      return value;
+      return entry.value;
     });
   }
   return decoded.get(name);
 }
 
+const blockOf = (kind, i) => block(`${kind}-${Math.floor(i / data.blockSize)}`);
+
 // What the table shows of sample i, or null while its block is being decoded.
 function textNow(i) {
-  const value = block(`text-${Math.floor(i / data.blockSize)}`).value;
+  const value = blockOf('text', i).value;
   return value && value[i % data.blockSize];
 }
 
 async function textOf(i) {
-  return (await block(`text-${Math.floor(i / data.blockSize)}`).promise)[i % data.blockSize];
+  return (await blockOf('text', i).promise)[i % data.blockSize];
 }
 
 async function detailOf(i) {
-  return (await block(`detail-${Math.floor(i / data.blockSize)}`).promise)[i % data.blockSize];
+  return (await blockOf('detail', i).promise)[i % data.blockSize];
 }
 
 // Lower-case text of every sample, built when the first search asks for it.

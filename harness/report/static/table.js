@@ -1,13 +1,32 @@
-// A table of any length that holds only the lines one can see.
+// A table of any length that holds only the lines one can see (TanStack Virtual says which).
 
 const table = document.getElementById('table');
 const tbody = document.getElementById('tbody');
 let shown = [];
 let active = 0;
+let virtual = null;
 const lines = new Map();
 
 function rowHeight() {
   return parseFloat(getComputedStyle(table).getPropertyValue('--row'));
+}
+
+function settings() {
+  const head = document.getElementById('thead').offsetHeight;
+  const height = rowHeight();
+  return {
+    count: shown.length,
+    estimateSize: () => height,
+    overscan: 5,
+    // The head is sticky: lines begin below it, and must not hide under it.
+    scrollMargin: head,
+    scrollPaddingStart: head,
+    getScrollElement: () => table,
+    scrollToFn: vendor.elementScroll,
+    observeElementRect: vendor.observeElementRect,
+    observeElementOffset: vendor.observeElementOffset,
+    onChange: draw,
+  };
 }
 
 function setRows(rows) {
@@ -20,6 +39,8 @@ function setRows(rows) {
 function redraw() {
   lines.clear();
   tbody.replaceChildren();
+  virtual.setOptions(settings());
+  virtual._willUpdate();
   if (!shown.length) {
     tbody.style.height = 'auto';
     const cell = make('div', 'none', 'No sample fits these filters.');
@@ -30,6 +51,7 @@ function redraw() {
     table.removeAttribute('aria-activedescendant');
     return;
   }
+  virtual.measure();
   draw();
 }
 
@@ -37,16 +59,14 @@ function draw() {
   if (!shown.length) return;
   const height = rowHeight();
   tbody.style.height = `${shown.length * height}px`;
-  const first = Math.max(0, Math.floor(table.scrollTop / height) - 4);
-  const last = Math.min(shown.length, Math.ceil((table.scrollTop + table.clientHeight) / height) + 4);
+  const wanted = new Set(virtual.getVirtualItems().map((item) => item.index));
+  wanted.add(active);
   for (const [at, line] of lines) {
-    if ((at < first || at >= last) && at !== active) {
-      line.remove();
-      lines.delete(at);
-    }
+    if (wanted.has(at)) continue;
+    line.remove();
+    lines.delete(at);
   }
-  for (let at = first; at < last; at++) place(at, height);
-  place(active, height);
+  for (const at of wanted) place(at, height);
   for (const [at, line] of lines) line.classList.toggle('active', at === active);
   table.setAttribute('aria-activedescendant', `line-${active}`);
 }
@@ -68,12 +88,17 @@ async function fill(line, i) {
   const cells = [
     cell('c-input', preview(lastTurn(text.input)), `${data.ids[i]} · ${data.tasks[data.task[i]]}`),
     cell('c-target', preview(text.target === null ? null : targets(text.target).join(' | ')), ''),
-    answer(text, i, choice.candidate),
+    ...columns().map((v) => answer(text, i, v)),
   ];
-  if (choice.versus >= 0) {
-    cells.push(answer(text, i, choice.versus), delta(i));
-  }
+  if (choice.versus >= 0) cells.push(delta(i));
   line.replaceChildren(...cells);
+}
+
+// The variants that have a column: the two that are compared, or all of them.
+function columns() {
+  const first = [choice.candidate, choice.versus].filter((v) => v >= 0);
+  // A narrow page has no room for all; the drawer shows them.
+  return control('all').checked && matchMedia('(min-width: 861px)').matches ? [...new Set([...first, ...data.variants.keys()])] : first;
 }
 
 function cell(className, nodes, meta) {
@@ -87,10 +112,13 @@ function cell(className, nodes, meta) {
 
 function answer(text, i, variant) {
   const value = score(i, variant);
-  const said = value === null ? 'unscored' : `${data.metrics[choice.metric]} ${numberText(value)}`;
+  const right = isRight(value);
+  const mark = right === null ? '' : right ? '✓ ' : '✗ ';
+  const said = value === null ? 'unscored' : `${mark}${data.metrics[choice.metric]} ${numberText(value)}`;
   const output = text.output[variant];
   const nodes = output || !text.error[variant] ? preview(output) : preview(`error: ${text.error[variant]}`);
-  return cell('c-answer', nodes, data.metrics.length ? said : data.variants[variant]);
+  const kind = value === null ? 'none-scored' : right === null ? '' : right ? 'is-right' : 'is-wrong';
+  return cell(`c-answer ${kind}`, nodes, data.metrics.length ? said : data.variants[variant]);
 }
 
 function delta(i) {
@@ -98,7 +126,7 @@ function delta(i) {
   const d = difference(i);
   const element = make('div', `c-delta delta ${found}`);
   element.setAttribute('role', 'gridcell');
-  const word = make('small', '', found);
+  const word = make('small', '', flip(i) ?? found);
   element.append(d === null ? '–' : `${{ better: '▲', worse: '▼', tie: '=' }[found]} ${numberText(d, true)}`, word);
   return element;
 }
@@ -116,12 +144,7 @@ function preview(text) {
 
 function moveTo(at) {
   active = Math.max(0, Math.min(shown.length - 1, at));
-  const height = rowHeight();
-  const head = document.getElementById('thead').offsetHeight;
-  const top = active * height;
-  const room = table.clientHeight - head;
-  if (top < table.scrollTop) table.scrollTop = top;
-  else if (top + height > table.scrollTop + room) table.scrollTop = top + height - room;
+  virtual.scrollToIndex(active, { align: 'auto' });
   draw();
 }
 
@@ -133,19 +156,26 @@ function onKey(event) {
   };
   if (!shown.length || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key in moves) moveTo(moves[event.key]);
-  else if (event.key === 'Enter' || event.key === ' ') openDrawer(active);
+  else if (event.key === 'Enter' || event.key === ' ') openDrawer(shown[active]);
   else return;
   event.preventDefault();
 }
 
 function startTable() {
-  table.addEventListener('scroll', () => requestAnimationFrame(draw), { passive: true });
+  virtual = new vendor.Virtualizer(settings());
+  virtual._didMount();
+  virtual._willUpdate();
   table.addEventListener('keydown', onKey);
   table.addEventListener('click', (event) => {
     const line = event.target.closest('.line');
     if (!line) return;
     moveTo(Number(line.id.slice(5)));
-    openDrawer(active);
+    openDrawer(shown[active]);
   });
-  new ResizeObserver(() => requestAnimationFrame(redraw)).observe(table);
+  let height = rowHeight();
+  new ResizeObserver(() => {
+    if (height === rowHeight()) return;
+    height = rowHeight();
+    redraw();
+  }).observe(table);
 }

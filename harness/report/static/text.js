@@ -1,8 +1,11 @@
 // Everything that a model or a user wrote reaches the page as text nodes, and only here.
 
-// Invisible characters and those that reorder their surroundings; joiners that spell emoji stay.
-const HIDDEN = /([\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff])/;
+// As in words.py: invisible characters and those that reorder their surroundings; joiners that
+// spell emoji stay.
+const HIDDEN = /([\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\u{e0000}-\u{e007f}])/u;
 const LONG = 6000;
+
+const control = (id) => document.getElementById(id);
 
 function make(tag, className, ...children) {
   const element = document.createElement(tag);
@@ -25,10 +28,13 @@ function inert(text, query) {
   return nodes;
 }
 
+// `query`: lower-case text, or a regular expression.
 function marked(text, query) {
+  if (!query) return [text];
+  if (query instanceof RegExp) return markedBy(text, query);
   const lower = text.toLowerCase();
   // Lower-casing may change the length ('İ'); then positions would not fit.
-  if (!query || lower.length !== text.length || !lower.includes(query)) return [text];
+  if (lower.length !== text.length || !lower.includes(query)) return [text];
   const nodes = [];
   let from = 0;
   for (let at = lower.indexOf(query); at >= 0; at = lower.indexOf(query, from)) {
@@ -38,6 +44,21 @@ function marked(text, query) {
   nodes.push(text.slice(from));
   return nodes;
 }
+
+function markedBy(text, pattern) {
+  const nodes = [];
+  let from = 0;
+  for (const match of text.matchAll(pattern)) {
+    if (!match[0]) continue;
+    nodes.push(text.slice(from, match.index), make('mark', '', match[0]));
+    from = match.index + match[0].length;
+  }
+  nodes.push(text.slice(from));
+  return nodes;
+}
+
+// The same as one string, for where no element can be: an option, a title.
+const plain = (text) => inert(text).map((node) => node.textContent ?? node).join('');
 
 // A block of text; a long one is cut, says so, and can be opened.
 function textBox(text, query, absent) {

@@ -1,0 +1,2 @@
+export { Virtualizer, elementScroll, observeElementOffset, observeElementRect } from '@tanstack/virtual-core';
+export { diffWordsWithSpace } from 'diff';
