@@ -20,7 +20,10 @@ from harness.errors import UsageError, did_you_mean
 
 PREFIX = "HARNESS"
 FILE = "pyproject.toml"
-GLOBAL: Mapping[str, str] = {"cache": "HARNESS_CACHE", "cache_max_size": "HARNESS_CACHE_MAX_SIZE"}
+GLOBAL: Mapping[str, str] = {
+    "cache_folder": "HARNESS_CACHE",
+    "cache_max_size": "HARNESS_CACHE_MAX_SIZE",
+}
 """Keys of ``[tool.harness]`` itself, and the variables that mean the same."""
 
 
@@ -96,13 +99,13 @@ def check_names(found: Project, commands: Sequence[str]) -> None:
 def apply_global(found: Project) -> None:
     """Give the environment what the file says and the environment does not.
 
-    A relative ``cache`` starts at the file's folder.
+    A relative ``cache_folder`` starts at the file's folder.
     """
     for key, variable in GLOBAL.items():
         value = found.table.get(key)
         if not isinstance(value, str) or os.environ.get(variable):
             continue
-        if key == "cache" and found.file is not None:
+        if key == "cache_folder" and found.file is not None:
             value = str(found.file.parent / Path(value).expanduser())
         os.environ[variable] = value
 
