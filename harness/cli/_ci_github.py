@@ -39,7 +39,7 @@ def outputs(values: Mapping[str, str]) -> str:
     return "".join(f"{key}={' '.join(value.split())}\n" for key, value in values.items())
 
 
-def annotations(verdict: Verdict, file: str) -> Iterator[str]:
+def notes(verdict: Verdict, file: str) -> Iterator[str]:
     """Workflow commands: an error for each rule that stops the candidate, at the suite's file."""
     stopped = [row for row in verdict.rules if row.status is not Status.SHIP]
     for row in stopped[:MOST_ANNOTATIONS]:

@@ -125,7 +125,7 @@ def _tell(
     }
     _ci_github.append("GITHUB_OUTPUT", _ci_github.outputs(values))
     _ci_github.append("GITHUB_STEP_SUMMARY", text)
-    for line in _ci_github.annotations(verdict, suite_file):
+    for line in _ci_github.notes(verdict, suite_file):
         click.echo(line)
     pull = _ci_github.pull_request() if comment else None
     if pull is None:
