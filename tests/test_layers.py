@@ -19,11 +19,14 @@ HEAVY |= {"sacrebleu", "joblib", "phonenumbers", "stdnum", "openai"}
 WORKERS = ("data", "retrieval", "training", "engines", "scorers")
 LAYERS = [
     ("types", "errors", "fingerprints"),
-    ("sources", "store", "stats", "rules", "recipes", "suites", "models", "personal", "endpoints"),
+    (
+        *("sources", "store", "stats", "rules", "recipes", "suites", "models", "personal"),
+        *("endpoints", "settings"),
+    ),
     WORKERS,
     ("compare",),
     ("gate",),
-    ("pipeline", "report"),
+    ("pipeline", "report", "exports"),
     ("cli", "__main__", "pytest_plugin"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
