@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli._json_option import json_option
+
 if TYPE_CHECKING:
     from harness.cli._summary import Key
     from harness.store.runs import Run
@@ -18,14 +20,7 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--name", help="Of the baseline. Default: the run's suite.")
 @click.option("--force", is_flag=True, help="Also a run whose verdict is INVALID.")
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    is_flag=False,
-    flag_value="-",
-    help="Write the result as JSON; '-' or no FILE: to standard output, and nothing else.",
-)
+@json_option
 def command(run: Path, name: str | None, force: bool, json_file: str | None) -> None:
     """Copy RUN to baselines/NAME/run, and write baselines/NAME/summary.md.
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import click
 
+from harness.cli._json_option import json_option
+
 
 @click.command()
 @click.option("--offline", is_flag=True, help="Look at nothing beyond this machine.")
 @click.option("--no-torch", is_flag=True, help="Do not load torch: devices are not looked at.")
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    is_flag=False,
-    flag_value="-",
-    help="Write the findings as JSON; '-' or no FILE: to standard output, and nothing else.",
-)
+@json_option
 def command(offline: bool, no_torch: bool, json_file: str | None) -> int:
     """What this machine can do (devices, memory, precisions, threads, reach of hub and package
     index), and the remedy for what is missing.

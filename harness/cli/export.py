@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli._json_option import json_option
+
 if TYPE_CHECKING:
     from harness.store.runs import Run
     from harness.types import Verdict
@@ -27,14 +29,7 @@ _FILES = ("csv", "parquet", "model-index")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The file to write.")
 @click.option("--variant", metavar="V", help="model-index: whose results.  [default: candidate]")
 @click.option("--name", help="The model's, the experiment's or the project's.  [default: suite]")
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    is_flag=False,
-    flag_value="-",
-    help="Write the result as JSON; '-' or no FILE: to standard output, and nothing else.",
-)
+@json_option
 def command(
     run: Path,
     kind: str,

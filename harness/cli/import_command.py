@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli._json_option import json_option
+
 
 @click.command()
 @click.argument("scores", nargs=-1, required=True, metavar="SCORES...")
@@ -20,14 +22,7 @@ import click
     metavar="FORMAT",
     help="csv, deepeval, inspect, lm-eval, openai-evals or promptfoo.  [default: told by the file]",
 )
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    is_flag=False,
-    flag_value="-",
-    help="Write the result as JSON; '-' or no FILE: to standard output, and nothing else.",
-)
+@json_option
 def command(
     scores: tuple[str, ...], out: Path, append: bool, kind: str | None, json_file: str | None
 ) -> None:

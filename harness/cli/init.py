@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli._json_option import json_option
+
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
@@ -16,14 +18,7 @@ import click
     help="Whose CI file to write.  [default: told by the repository, else github]",
 )
 @click.option("--model", metavar="REF", help="The base.  [default: SmolLM2-135M-Instruct]")
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    is_flag=False,
-    flag_value="-",
-    help="Write the result as JSON; '-' or no FILE: to standard output, and nothing else.",
-)
+@json_option
 def command(
     folder: Path, name: str | None, ci: str | None, model: str | None, json_file: str | None
 ) -> None:

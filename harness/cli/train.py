@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from harness.cli._device import device as device_option
+from harness.cli._json_option import json_option
 
 
 @click.command()
@@ -16,14 +17,7 @@ from harness.cli._device import device as device_option
 @click.option("--variant", "variants", multiple=True, metavar="V", help="Only these variants.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the data splits.")
 @device_option
-@click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    is_flag=False,
-    flag_value="-",
-    help="Write the result as JSON; '-' or no FILE: to standard output, and nothing else.",
-)
+@json_option
 def command(
     suite: Path, variants: tuple[str, ...], seed: int, device: str, json_file: str | None
 ) -> None:
