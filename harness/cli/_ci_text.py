@@ -55,7 +55,7 @@ def markdown(
 
 
 def _sentence(verdict: Verdict) -> str:
-    candidate = f"`{verdict.candidate}`" if verdict.candidate else "The candidate"
+    candidate = _code(verdict.candidate) if verdict.candidate else "The candidate"
     said = {
         Status.SHIP: f"{candidate} may ship: every rule is proved.",
         Status.HOLD: f"{candidate} may not ship: a rule is disproved.",
@@ -63,10 +63,14 @@ def _sentence(verdict: Verdict) -> str:
         Status.INVALID: f"{candidate}: the run cannot support the question.",
     }[verdict.status]
     if verdict.recommendation is not None and verdict.recommendation != verdict.candidate:
-        said += f" The best system is `{verdict.recommendation}`."
+        said += f" The best system is {_code(verdict.recommendation)}."
     elif verdict.recommendation is None:
         said += " No variant is recommended."
     return said
+
+
+def _code(name: str) -> str:
+    return f"`{' '.join(name.split()).replace('`', chr(39))}`"
 
 
 def _rules(rows: Sequence[RuleResult]) -> list[str]:

@@ -21,14 +21,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def git(folder: Path, *args: str) -> None:
-    names = {
-        f"GIT_{who}_{what}": "a@b.c"
-        for who in ("AUTHOR", "COMMITTER")
-        for what in ("NAME", "EMAIL")
-    }
-    subprocess.run(
-        ["git", *args], cwd=folder, check=True, capture_output=True, env={**os.environ, **names}
-    )
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", *who, *args], cwd=folder, check=True, capture_output=True)
 
 
 def script(name: str, folder: Path, **env: str) -> tuple[subprocess.CompletedProcess[str], str]:
