@@ -85,6 +85,7 @@ def loaded_by(code: str) -> set[str]:
         "import harness.cli, harness.gate, harness.report, harness.store.runs",
         "from harness.cli import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass",
         "import harness.scorers, harness.recipes, harness.suites, harness.rules",
+        "import harness.pytest_plugin, harness.settings, harness.exports",
     ],
 )
 def test_light_imports_load_nothing_heavy(code: str) -> None:

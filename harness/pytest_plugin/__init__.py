@@ -18,7 +18,7 @@ import pytest
 from harness.pytest_plugin import options
 from harness.pytest_plugin.evaluate import Evaluation, EvaluationNode, evaluate
 from harness.pytest_plugin.files import SuiteFile, is_suite, subject_of
-from harness.pytest_plugin.items import Ruling
+from harness.pytest_plugin.items import TOLD, Ruling
 from harness.pytest_plugin.outcomes import Ruled, marks
 from harness.pytest_plugin.ships import NotShipped, assert_ships, opened_run
 from harness.pytest_plugin.subjects import OPTIONS, SEEN, SHARED, SUBJECTS, measure, once
@@ -89,8 +89,12 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if isinstance(item, Ruling):
-        if call.excinfo is not None and isinstance(call.excinfo.value, Ruled):
-            vars(report)["harness_status"] = call.excinfo.value.status.value
+        error = None if call.excinfo is None else call.excinfo.value
+        if isinstance(error, Ruled):
+            vars(report)["harness_status"] = error.status.value
+        if call.excinfo is not None and isinstance(error, TOLD):
+            # pytest itself asks the item for its words only where the test's call failed.
+            report.longrepr = item.repr_failure(call.excinfo)
         if item.subject.folder is not None:
             vars(report)["harness_run"] = (item.subject.name, item.subject.folder)
     return report

@@ -6,6 +6,7 @@ A failed assert is a score of 0 and no failed test: what fails is a rule, over a
 from __future__ import annotations
 
 import json
+import shutil
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from harness.pytest_plugin.items import Check, Node, Ruling, rule_items
 from harness.pytest_plugin.naming import Named, rule_name
 from harness.pytest_plugin.outcomes import aligned
 from harness.pytest_plugin.ships import Rules, rule_set
-from harness.pytest_plugin.subjects import OPTIONS, SHARED, Subject, measure
+from harness.pytest_plugin.subjects import OPTIONS, Subject, measure
 from harness.types import Data, Sample, Score, Suite, Task, Variant
 
 Asserts = Callable[[Sample, str], Any]
@@ -259,11 +260,11 @@ def _version(one: Evaluation) -> str:
 
 
 def _folder(node: EvaluationNode) -> Path:
-    """A new folder for this function's run, in the session's temporary ones."""
-    shared = node.config.stash.get(SHARED, None)
-    if shared is not None:
-        place = shared / "runs" / f"{node.path.stem}.{node.name}"
-        place.mkdir(parents=True)
-        return place
-    factory: pytest.TempPathFactory = node.config._tmp_path_factory  # type: ignore[attr-defined]
-    return factory.mktemp(node.name, numbered=True)
+    """An empty folder for this function's run, in pytest's cache: the last run stays there."""
+    place = node.config.rootpath / ".pytest_cache"
+    if node.config.cache is not None:
+        place = node.config.cache.mkdir("harness")
+    place = place / f"{node.path.stem}.{node.name}"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    return place

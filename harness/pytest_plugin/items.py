@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from harness.pytest_plugin.naming import Named
 
 
+TOLD = (Ruled, Broken, HarnessError)
+"""Exceptions whose message is all there is to say: no traceback."""
+
+
 class Node(pytest.Collector):
     """A level of names: the suite, a task."""
 
@@ -66,14 +70,15 @@ class Ruling(pytest.Item):
         raise ruled
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        return self.path, None, self.title
+        # The space keeps pytest from taking it for a dotted name: "by 0.02" would be "by 0::02".
+        return self.path, None, f"{self.title} "
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         error = excinfo.value
         if isinstance(error, Ruled):
             folder = self.subject.folder
             return str(error) + (f"\n\nrun  {folder}" if folder else "")
-        if isinstance(error, (Broken, HarnessError)):
+        if isinstance(error, TOLD):
             return f"Error: {error}"
         return super().repr_failure(excinfo, style)
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.compare.derived import DERIVED
 from harness.types import Rule, Suite, Task
 
 EVERYWHERE = "all tasks"
@@ -59,6 +58,8 @@ def _of(rule: Rule, metrics: dict[str, set[str]]) -> Iterator[Named]:
 
 
 def _metrics(task: Task) -> set[str]:
+    # Here, as every pytest session with this package installed loads the plugin.
+    from harness.compare.derived import DERIVED
     from harness.scorers import resolve
 
     scorers = [resolve(scorer) for scorer in task.scorers]

@@ -45,6 +45,7 @@ class Subject:
     """To hold a stored run against; None: the run was made here."""
     _told: Mapping[str, Any] | None = None
     _run: Run | None = None
+    _unfit: Ruled | Broken | None = None
 
     @property
     def folder(self) -> str | None:
@@ -59,8 +60,14 @@ class Subject:
             if self._told["invalid"]:
                 raise Ruled(Status.INVALID, f"INVALID: {self._told['error']}")
             raise Broken(self._told["error"])
+        if self._unfit is not None:
+            raise self._unfit
         if self._run is None:
-            self._run = self._read(Path(self._told["folder"]))
+            try:
+                self._run = self._read(Path(self._told["folder"]))
+            except (Ruled, Broken) as error:
+                self._unfit = error
+                raise
         return self._run
 
     def _made(self) -> dict[str, Any]:

@@ -95,7 +95,10 @@ def project(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     harness("init", "--name", "triage")
     served(folder, server.url)
     harness("run", "suites/triage")
-    shutil.copytree(ROOT / "tests" / "data" / "foreign", folder / "foreign")
+    logs = ROOT / "tests" / "data" / "foreign" / "inspect"
+    (folder / "logs").mkdir()
+    for theirs, ours in (("always_login", "base"), ("better", "tuned")):
+        shutil.copy(logs / f"{theirs}.eval", folder / "logs" / f"{ours}.eval")
     rows = [
         {
             "sample_id": f"s{i}",
