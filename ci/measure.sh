@@ -20,3 +20,5 @@ harness run "$INPUT_SUITE" --out "$run" --report-only "${args[@]}" || code=$?
 # 4 is a verdict (INVALID), which the next step tells; anything else is a failure of this one.
 [ "$code" = 0 ] || [ "$code" = 4 ] || exit "$code"
 echo "run=$run" >>"$GITHUB_OUTPUT"
+# The run's own report is by the suite's rules.
+[ "${#rules[@]}" = 0 ] || harness report "$run" "${rules[@]}"

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import pytest
 
+from harness import fingerprints
 from harness.errors import HarnessError, SuiteError
 from harness.pytest_plugin.items import Check, Node, Ruling, rule_items
 from harness.pytest_plugin.naming import Named, rule_name
@@ -95,7 +96,11 @@ class EvaluationNode(pytest.Collector):
         except HarnessError as error:
             raise self.CollectError(str(error)) from error
         subject = Subject(
-            f"{self.path.stem}.{self.name}", rules, partial(_measured, self), self.config
+            f"{self.path.stem}.{self.name}",
+            rules,
+            partial(_measured, self),
+            self.config,
+            key=_key(self),
         )
         if rules is None:
             yield Measured.from_parent(
@@ -259,12 +264,17 @@ def _version(one: Evaluation) -> str:
         raise SuiteError(f"{one.__name__} could be edited unseen: {error}.") from error
 
 
+def _key(node: EvaluationNode) -> str:
+    """A file's name for the function: another folder may hold a test of the same names."""
+    return f"{node.path.stem}.{node.name}-{fingerprints.of(node.nodeid)[:8]}"
+
+
 def _folder(node: EvaluationNode) -> Path:
     """An empty folder for this function's run, in pytest's cache: the last run stays there."""
     place = node.config.rootpath / ".pytest_cache"
     if node.config.cache is not None:
         place = node.config.cache.mkdir("harness")
-    place = place / f"{node.path.stem}.{node.name}"
+    place = place / _key(node)
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     return place

@@ -43,6 +43,8 @@ class Subject:
     config: pytest.Config
     suite: Suite | None = None
     """To hold a stored run against; None: the run was made here."""
+    key: str | None = None
+    """What tells it from every other subject; None: its name."""
     _told: Mapping[str, Any] | None = None
     _run: Run | None = None
     _unfit: Ruled | Broken | None = None
@@ -55,7 +57,7 @@ class Subject:
     def run(self) -> Run:
         """The run. Raises Ruled (INVALID) for one that supports nothing, Broken for none."""
         if self._told is None:
-            self._told = once(self.config, self.name, self._made)
+            self._told = once(self.config, self.key or self.name, self._made)
         if "error" in self._told:
             if self._told["invalid"]:
                 raise Ruled(Status.INVALID, f"INVALID: {self._told['error']}")
