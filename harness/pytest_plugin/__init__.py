@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,8 +71,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     asked_for = parent.session.isinitpath(file_path)
-    if is_suite(file_path, asked_for=asked_for):
+    patterns = parent.config.getini("python_files")
+    if asked_for or any(fnmatch(file_path.name, pattern) for pattern in patterns):
+        # pytest takes such a file for a module of tests, and asks below what to make of it.
+        return None
+    if is_suite(file_path, asked_for=False):
         return SuiteFile.from_parent(parent, path=file_path)
+    return None
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Collector | None:
+    if is_suite(module_path, asked_for=parent.session.isinitpath(module_path)):
+        return SuiteFile.from_parent(parent, path=module_path)
     return None
 
 

@@ -90,6 +90,17 @@ def test_a_stored_run_is_gated_without_measuring(
     assert not (pytester.path / "runs").exists()
 
 
+def test_a_file_or_one_rule_is_named(pytester: pytest.Pytester, suites: Path, stored: Path) -> None:
+    file = "suites/served/suite.py"
+    whole = pytester.runpytest(file, "--collect-only", "-q")
+    assert len([line for line in whole.outlines if "::" in line]) == 11
+    one = pytester.runpytest(f"{file}::served::triage::{SHIP}", "--harness-run", stored)
+    assert counts(one) == {"passed": 1}
+    # A project that takes every file for tests has it once all the same.
+    every = pytester.runpytest("suites", "--collect-only", "-q", "-o", "python_files=*.py")
+    assert len([line for line in every.outlines if "::" in line]) == 11
+
+
 def test_a_folder_of_runs_serves_several_suites(
     pytester: pytest.Pytester, suites: Path, stored: Path, server: Any
 ) -> None:
