@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.compare import comparisons, merge
@@ -24,11 +25,28 @@ def against(run: Run, baseline: Path, candidate: str) -> tuple[Run, list[Compari
     for name, one in ((baseline, then), (run.path, run)):
         if candidate not in one.manifest["variants"]:
             raise UsageError(f"'{name}' has no variant '{candidate}', the candidate.")
-    both, warnings = merge([(BASE, then), (HEAD, run)])
+    merged, warnings = merge([(BASE, then), (HEAD, run)])
+    both = _asked_now(merged, run)
     mine, theirs = f"{HEAD}/{candidate}", f"{BASE}/{candidate}"
     rows = [c for c in comparisons(both) if (c.candidate, c.versus) == (mine, theirs)]
     warnings += [f"the baseline was edited: {name}" for name in then.tampered]
     return both, rows, warnings
+
+
+def _asked_now(both: Run, run: Run) -> Run:
+    """Of both, the samples of ``run``: with ``--limit`` it has a part of the baseline's, which
+    chance has drawn. What it has and the baseline lacks stays, and counts as unscored."""
+    own = run.outputs.select(["task", "sample_id"])
+    keys = own.group_by(["task", "sample_id"]).aggregate([])
+    outputs, scores = (
+        table.join(keys, keys=["task", "sample_id"], join_type="left semi")
+        for table in (both.outputs, both.scores)
+    )
+    tasks = {
+        name: {**about, "n": run.manifest["tasks"][name].get("n")}
+        for name, about in both.manifest["tasks"].items()
+    }
+    return replace(both, manifest={**both.manifest, "tasks": tasks}, outputs=outputs, scores=scores)
 
 
 def regression(both: Run, rules: RuleSet, margin: float) -> Verdict:

@@ -88,7 +88,7 @@ def github(comments: Comments) -> Iterator[str]:
 
 def test_one_comment_is_written_and_then_updated(tmp_path: Path, harness_cli: Any) -> None:
     comments = Comments()
-    ships, holds = write(tmp_path / "ships"), write(tmp_path / "holds", gain=0.0)
+    ships, holds = write(tmp_path / "ships"), write(tmp_path / "holds", gain=-0.2)
     with github(comments) as url:
         env = environment(
             tmp_path,
@@ -188,6 +188,10 @@ def test_the_candidate_is_held_against_its_blessed_self(tmp_path: Path, harness_
     assert "Than the baseline: worse (HOLD)" in dropped.stdout
     allowed = harness_cli("ci", now, "--baseline", then, "--max-drop", "0.3", env=env)
     assert allowed.returncode == 0, allowed.stdout
+    fewer = write(tmp_path / "fewer", n=40)
+    part = harness_cli("ci", fewer, "--baseline", then, "--max-drop", "0.3", env=env)
+    assert part.returncode == 0, part.stdout
+    assert "| 40 |" in part.stdout.partition("Against")[2]
     alone = harness_cli("ci", now, "--max-drop", "0.3", env=env)
     assert alone.returncode == 2
 

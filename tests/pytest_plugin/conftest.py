@@ -7,7 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+# pytester forgets what a session imported, and numpy cannot be loaded twice in a process.
+import numpy  # noqa: F401
+import pyarrow.parquet  # noqa: F401
 import pytest
+import scipy.special  # noqa: F401
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "servers"))
 

@@ -129,7 +129,7 @@ def test_asserts_become_a_metric_and_rules_its_items(
     pytester.makepyfile(test_it=EVALUATED)
     result = pytester.runpytest_subprocess("-v", *extra)
     assert result.parseoutcomes() == {"passed": 2, "failed": 1, "skipped": 1}
-    result.stdout.fnmatch_lines(["HOLD*  test_polite  prompt *+0.49*59*1"])
+    result.stdout.fnmatch_lines(["HOLD *test_polite  prompt *+0.5085*59 *1"])
     collected = pytester.runpytest("--collect-only", "-q").stdout.str()
     assert "test_it.py::test_polite::polite superior to prompt by 0.1" in collected
     assert "test_it.py::test_measured_only::measured" in collected

@@ -190,7 +190,7 @@ def test_last_failed_and_junit(pytester: pytest.Pytester, suites: Path, stored: 
     assert invalid == "exact_match superior to base by 0.05"
     again = pytester.runpytest("suites", "--harness-run", stored, "--lf")
     assert first.ret == again.ret == 1
-    assert counts(again) == {"failed": 1, "inconclusive": 2, "invalid": 1}
+    assert counts(again) == {"failed": 1, "inconclusive": 2, "invalid": 1, "deselected": 7}
 
 
 def test_xdist_workers_share_one_run(pytester: pytest.Pytester, suites: Path, server: Any) -> None:
