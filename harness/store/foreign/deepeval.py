@@ -40,7 +40,7 @@ def _row(case: Any, run: Mapping[str, Any], at: int, path: Path) -> dict[str, An
     if not isinstance(metrics, list) or "input" not in case:
         raise DataError(
             f"{path}: test case {at} has no 'input' and 'metricsData': a version of {TOOL} that is "
-            "not known (known: 3 and 4)."
+            "not known (known: 4)."
         )
     return {
         # Names like test_case_0 are given where the caller gave none.
