@@ -218,6 +218,32 @@ def test_records_of_openai_evals(tmp_path: Path, harness_cli: Any) -> None:
     assert Counter(values(run)["dummy", "match"]) == Counter(map(float, correct))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("d.json", '{"testCases": [{"name": "a"}]}', "a version of deepeval that is not known"),
+        ("d.json", '{"testCases": []}', "has no test cases"),
+        (
+            "o.jsonl",
+            '{"spec": {}}\n{"what": 1}\n',
+            "line 2: no record of OpenAI",
+        ),
+        ("o.jsonl", '{"spec": {}}\n{"type": "match"}\n', "line 2: no record of OpenAI Evals"),
+        ("o.jsonl", '{"spec": {}}\n', "no sample has a score"),
+        ("p.json", '{"evalId": "x", "results": []}', "no output of promptfoo"),
+    ],
+)
+def test_a_shape_that_nobody_has_tried_is_refused(
+    tmp_path: Path, harness_cli: Any, name: str, text: str, said: str
+) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    done = harness_cli("import", name, "--out", "run")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert name in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 CSV = """sample_id,variant,input,latency_s,exact_match,note
 a,plain,"one, two",0.5,1,seen
 a,tuned,"one, two",,0,
