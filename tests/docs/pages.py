@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [
@@ -18,7 +19,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 _FENCE = re.compile(
-    r"^(?:<!-- (?P<said>[^\n]*?) -->\n)?(?P<indent> *)```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^ *```$",
+    r"^(?: *<!-- (?P<said>[^\n]*?) -->\n)?(?P<indent> *)```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
 _OURS = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:harness|pytest) \S")
@@ -68,4 +69,4 @@ def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text("utf-8")
     for match in _FENCE.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
-        yield Block(page, line, match["kind"], match["said"] or "", match["text"])
+        yield Block(page, line, match["kind"], match["said"] or "", dedent(match["text"]))
