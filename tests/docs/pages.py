@@ -19,7 +19,8 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 _FENCE = re.compile(
-    r"^(?: *<!-- (?P<said>[^\n]*?) -->\n)?(?P<indent> *)```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^ *```$",
+    r"^(?: *<!-- (?P<said>[^\n]*?) -->\n)?"
+    r" *```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
 _OURS = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:harness|pytest) \S")
