@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from conftest import SUITE, write_suite
+from served_project import SUITE, write_suite
 
 pytest_plugins = ["pytester"]
 
