@@ -21,12 +21,12 @@ LAYERS = [
     ("types", "errors", "fingerprints"),
     (
         *("sources", "store", "stats", "rules", "recipes", "suites", "models", "personal"),
-        *("endpoints", "judging"),
+        *("endpoints", "judging", "settings"),
     ),
     WORKERS,
     ("compare",),
     ("gate",),
-    ("pipeline", "report"),
+    ("pipeline", "report", "exports"),
     ("cli", "__main__", "pytest_plugin"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -85,6 +85,7 @@ def loaded_by(code: str) -> set[str]:
         "import harness.cli, harness.gate, harness.report, harness.store.runs",
         "from harness.cli import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass",
         "import harness.scorers, harness.recipes, harness.suites, harness.rules",
+        "import harness.pytest_plugin, harness.settings, harness.exports",
     ],
 )
 def test_light_imports_load_nothing_heavy(code: str) -> None:

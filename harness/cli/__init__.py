@@ -11,6 +11,7 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -19,6 +20,8 @@ from harness.errors import HarnessError
 
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
+COMPLETE = "_HARNESS_COMPLETE"
+"""Variable in which a shell says what it wants to complete."""
 READER_LEFT = 141
 """As a shell has it for a program that SIGPIPE ended."""
 
@@ -60,7 +63,20 @@ class _Commands(click.Group):
         if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
             hint = did_you_mean(args[0], self.list_commands(ctx))
             raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            self._configure(ctx, name, command)
+        return name, command, rest
+
+    def _configure(self, ctx: click.Context, name: str, command: click.Command) -> None:
+        from harness import settings
+        from harness.cli import _configured
+
+        found = settings.project()
+        settings.check_names(found, [*self.list_commands(ctx), "pytest"])
+        settings.apply_global(found)
+        _configured.give_variables(command, name)
+        ctx.default_map = {name: _configured.defaults(command, found, name)}
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     read as HOLD (a bare Python crash exits 1). Commands return their code; a SystemExit is
     therefore never theirs, and exits 70 too.
     """
+    if instruction := os.environ.get(COMPLETE):
+        sys.exit(_complete(instruction))
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments or bool(os.environ.get("HARNESS_DEBUG"))
     # Accepted anywhere on the line, as people add it to a command that has just failed.
@@ -91,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = _say("Interrupted. What was done is kept; the same command continues.", INTERRUPTED)
     except click.ClickException as error:
         error.show()
+        _tell_where(error)
         code = 2
     except (_ReaderLeft, BrokenPipeError):
         # Nothing is left to say; Python's own flush at the end must not say so either.
@@ -111,6 +130,25 @@ def main(argv: Sequence[str] | None = None) -> None:
             INTERNAL_ERROR,
         )
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell_where(error: click.ClickException) -> None:
+    from harness import settings
+    from harness.cli._configured import told_where
+
+    with suppress(HarnessError):
+        if where := told_where(error, settings.project()):
+            click.echo(where, err=True)
+
+
+def _complete(instruction: str) -> int:
+    """What a shell asks for while somebody types (`harness completion`)."""
+    from click.shell_completion import shell_complete
+
+    with suppress(HarnessError):
+        return shell_complete(cli, {}, "harness", COMPLETE, instruction)
+    # A mistake in a file is no reason to write into somebody's prompt.
+    return 0
 
 
 def _say(message: str, code: int) -> int:

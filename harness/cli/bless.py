@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli._json_option import json_option
+
 if TYPE_CHECKING:
     from harness.cli._summary import Key
     from harness.store.runs import Run
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--name", help="Of the baseline. Default: the run's suite.")
 @click.option("--force", is_flag=True, help="Also a run whose verdict is INVALID.")
-def command(run: Path, name: str | None, force: bool) -> None:
+@json_option
+def command(run: Path, name: str | None, force: bool, json_file: str | None) -> None:
     """Copy RUN to baselines/NAME/run, and write baselines/NAME/summary.md.
 
     Both are meant to be committed: the summary is what a reviewer reads. An earlier baseline of
@@ -28,6 +31,7 @@ def command(run: Path, name: str | None, force: bool) -> None:
     Refused (exit code 4): a run that changed after it was written; without --force, one whose
     verdict is INVALID.
     """
+    from harness.cli._files import write_json
     from harness.cli._summary import means, summary
     from harness.compare import COLUMNS, summaries
     from harness.errors import InvalidRun
@@ -48,10 +52,15 @@ def command(run: Path, name: str | None, force: bool) -> None:
     place = baselines.baseline(name)
     told = _changes(place, found)
     baselines.bless(measured.path or run, name, summary(name, measured, verdict, found))
-    for line in told:
-        click.echo(line)
-    click.echo(f"baseline  {place}")
-    click.echo(f"summary   {place.with_name(baselines.SUMMARY)}")
+    text = place.with_name(baselines.SUMMARY)
+    if json_file is not None:
+        made = {"name": name, "baseline": str(place), "summary": str(text), "changes": told}
+        write_json({"schema_version": 1, **made}, json_file)
+    if json_file != "-":
+        for line in told:
+            click.echo(line)
+        click.echo(f"baseline  {place}")
+        click.echo(f"summary   {text}")
 
 
 def _name(run: Run, given: str | None) -> str:

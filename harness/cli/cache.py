@@ -7,14 +7,7 @@ from typing import Any
 
 import click
 
-_json = click.option(
-    "--json",
-    "json_file",
-    metavar="FILE",
-    is_flag=False,
-    flag_value="-",
-    help="Write the result as JSON; '-' or no FILE: to standard output, and nothing else.",
-)
+from harness.cli._json_option import json_option
 
 
 @click.group()
@@ -27,7 +20,7 @@ def command() -> None:
 
 
 @command.command()
-@_json
+@json_option
 def show(json_file: str | None) -> int:
     """What the cache holds, by table and by the day of its last use, and what lies next to it."""
     from harness.cli._cache import print_shown, shown
@@ -50,7 +43,7 @@ def show(json_file: str | None) -> int:
 )
 @click.option("--damaged", is_flag=True, help="Delete what was set aside because it was damaged.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and delete nothing.")
-@_json
+@json_option
 def prune(
     max_size: str | None,
     older_than: int | None,
@@ -80,7 +73,7 @@ def prune(
     is_flag=True,
     help="Set what is damaged aside now, so that it is made again when it is needed.",
 )
-@_json
+@json_option
 def verify(set_aside: bool, json_file: str | None) -> int:
     """Read all of the cache: the file's structure, and every entry against its checksum.
 

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from harness.cli._device import device as device_option
+from harness.cli._json_option import json_option
 from harness.errors import UsageError
 
 
@@ -68,6 +69,7 @@ from harness.errors import UsageError
     "slower.",
 )
 @click.option("--report-only", is_flag=True, help="Exit 0 for SHIP, HOLD and INCONCLUSIVE alike.")
+@json_option
 def command(
     suite: Path,
     variants: tuple[str, ...],
@@ -83,6 +85,7 @@ def command(
     probe: int | None,
     deterministic: bool,
     report_only: bool,
+    json_file: str | None,
 ) -> int:
     """Measure the variants of SUITE on the same samples and give a verdict.
 
@@ -90,9 +93,10 @@ def command(
     130 interrupted.
     """
     from harness import pipeline, scorers
+    from harness.cli._files import write_json
     from harness.cli._progress import Terminal
     from harness.cli._verdict import exit_code, print_verdict
-    from harness.gate import decide
+    from harness.gate import decide, verdict_to_dict
     from harness.report import write_report
     from harness.store.runs import read_run
     from harness.suites import load_suite
@@ -123,11 +127,18 @@ def command(
         folder = pipeline.run(loaded, settings, progress)
     run = read_run(folder)
     verdict = decide(run)
-    print_verdict(run, verdict)
-    click.echo(f"run      {folder}")
+    report = None
     try:
-        click.echo(f"report   {write_report(run, Path('reports') / loaded.name / 'index.html')}")
+        report = write_report(run, Path("reports") / loaded.name / "index.html")
     except UsageError as error:
         # The verdict stands without its picture, and decides the exit code.
         click.echo(f"Warning: no report. {error}", err=True)
+    if json_file is not None:
+        places = {"run": str(folder), "report": None if report is None else str(report)}
+        write_json({**verdict_to_dict(verdict), **places}, json_file)
+    if json_file != "-":
+        print_verdict(run, verdict)
+        click.echo(f"run      {folder}")
+        if report is not None:
+            click.echo(f"report   {report}")
     return exit_code(verdict, report_only=report_only)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,28 +28,45 @@ _VARIANT: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where rows come from that were not written as our JSONL."""
+
+    source: str
+    """Names of the files."""
+    tool: str
+    version: str | None
+    warnings: tuple[str, ...] = ()
+
+
 def import_scores(
-    source: Path, out: Path, *, append: bool = False, command: list[str] | None = None
+    source: Path,
+    out: Path,
+    *,
+    append: bool = False,
+    command: list[str] | None = None,
+    origin: Origin | None = None,
 ) -> tuple[Path, list[str]]:
     """Write the rows of ``source`` (JSONL) as the run folder ``out``; its path and warnings.
 
-    ``append``: add them, as another batch, to the imported run that is there. Raises DataError
+    ``append``: add them, as another batch, to the imported run that is there. ``origin``: what
+    the rows were read from, where ``source`` was made of another tool's files. Raises DataError
     for the rows (see ``read_scores`` and ``refuse_contradictions``) and RunError for the folder;
     then nothing is written.
     """
     occupied = out.exists() and (not out.is_dir() or any(out.iterdir()))
     if occupied and append:
         with _alone(out):
-            return _import(source, out, _earlier(out), command or [])
+            return _import(source, out, _earlier(out), command or [], origin)
     if occupied:
         raise RunError(
             f"'{out}' exists already. Name another folder, or add to the run with --append."
         )
-    return _import(source, out, None, command or [])
+    return _import(source, out, None, command or [], origin)
 
 
 def _import(
-    source: Path, out: Path, before: Run | None, command: list[str]
+    source: Path, out: Path, before: Run | None, command: list[str], origin: Origin | None
 ) -> tuple[Path, list[str]]:
     import numpy as np
     import pyarrow as pa
@@ -63,11 +81,16 @@ def _import(
         lines = np.concatenate([np.zeros(before.outputs.num_rows, np.int64), lines])
     refuse_contradictions(outputs, lines, source)
     warnings = [
-        f"{source}: the unknown key '{key}' was ignored in {n} rows."
-        for key, n in sorted(new.extra.items())
+        *(origin.warnings if origin else ()),
+        *(
+            f"{source}: the unknown key '{key}' was ignored in {n} rows."
+            for key, n in sorted(new.extra.items())
+        ),
     ]
     manifest = _manifest(outputs, scores, before, warnings, command)
     batch = {"source": source.name, "rows": len(new.lines), "created": manifest["created"]}
+    if origin is not None:
+        batch |= {"source": origin.source, "tool": origin.tool, "tool_version": origin.version}
     manifest["batches"] = [*(_batches(before) if before else ()), batch]
     manifest["fingerprint"] = fingerprints.of(
         [fingerprints.of_file(source), before.manifest.get("fingerprint") if before else None]

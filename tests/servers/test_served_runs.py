@@ -79,6 +79,15 @@ def run(tmp_path: Path, harness_cli: Run) -> Run:
     return call
 
 
+def test_the_verdict_of_a_run_as_json(server: Scripted, run: Run, tmp_path: Path) -> None:
+    done = run(server.url, "--json")
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert made["verdict"] == "SHIP"
+    assert made["run"] == str(tmp_path / "run")
+    assert (tmp_path / made["report"]).is_file()
+
+
 def test_a_run_from_server_to_verdict(server: Scripted, run: Run, tmp_path: Path) -> None:
     done = run(server.url)
     assert done.returncode == 0, done.stderr
