@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from harness.cli._ci_comment import Refused, Thread, keep
 from harness.types import RuleResult, Status, Verdict
 
-TIMEOUT_S = 20
-PAGE = 100
-MOST_PAGES = 30
 MOST_ANNOTATIONS = 10
 """GitHub shows no more of one step."""
-LONGEST = 65_000
-"""Characters of a comment."""
 
 
 def active() -> bool:
@@ -91,10 +84,6 @@ def pull_request() -> PullRequest | None:
     return PullRequest(repository, int(found["number"]), head != repository)
 
 
-class Refused(Exception):
-    """The comment could not be written, and why."""
-
-
 def comment(text: str, mark: str, pull: PullRequest) -> str:
     """Write the comment that begins with ``mark``, or update it; returns its address.
 
@@ -105,48 +94,19 @@ def comment(text: str, mark: str, pull: PullRequest) -> str:
     token = os.environ.get("GITHUB_TOKEN")
     if not token:
         raise Refused("GITHUB_TOKEN is not set")
-    body = {"body": text if len(text) <= LONGEST else text[:LONGEST] + "\n\n… cut short."}
-    issue = f"/repos/{pull.repository}/issues"
-    known = _find(f"{issue}/{pull.number}/comments", mark, token)
-    if known is not None:
-        return _address(_call("PATCH", f"{issue}/comments/{known}", token, body))
-    return _address(_call("POST", f"{issue}/{pull.number}/comments", token, body))
-
-
-def _find(path: str, mark: str, token: str) -> int | None:
-    for page in range(1, MOST_PAGES + 1):
-        found = _call("GET", f"{path}?per_page={PAGE}&page={page}", token, None)
-        if not isinstance(found, list):
-            return None
-        for one in found:
-            # Somebody who quotes it does not begin with it.
-            if str(one.get("body") or "").startswith(mark):
-                return int(one["id"])
-        if len(found) < PAGE:
-            return None
-    return None
-
-
-def _call(method: str, path: str, token: str, body: Mapping[str, str] | None) -> Any:
-    address = os.environ.get("GITHUB_API_URL", "https://api.github.com") + path
-    headers = {
-        "Accept": "application/vnd.github+json",
-        "Authorization": f"Bearer {token}",
-        "Content-Type": "application/json",
-        "User-Agent": "shipworthy",
-        "X-GitHub-Api-Version": "2022-11-28",
-    }
-    data = None if body is None else json.dumps(body).encode("utf-8")
-    request = urllib.request.Request(address, data=data, headers=headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            return json.loads(response.read())
-    except urllib.error.HTTPError as error:
-        hint = " (give the job `permissions: pull-requests: write`)" if error.code == 403 else ""
-        raise Refused(f"GitHub answered {error.code} to {method} {path}{hint}") from error
-    except (OSError, ValueError) as error:
-        raise Refused(f"GitHub cannot be reached: {error}") from error
-
-
-def _address(found: Any) -> str:
-    return str(found.get("html_url", "")) if isinstance(found, dict) else ""
+    issues = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    issues += f"/repos/{pull.repository}/issues"
+    thread = Thread(
+        "GitHub",
+        f"{issues}/{pull.number}/comments",
+        f"{issues}/comments",
+        "PATCH",
+        {
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {token}",
+            "X-GitHub-Api-Version": "2022-11-28",
+        },
+        "give the job `permissions: pull-requests: write`",
+    )
+    found = keep(thread, text, mark)
+    return str(found.get("html_url", ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from harness.cli._verdict import number
 from harness.types import Comparison, RuleResult, Status, Verdict
 
 SIGNS = {
@@ -82,7 +83,7 @@ def _rules(rows: Sequence[RuleResult]) -> list[str]:
             " ".join(x for x in (row.task, row.slice) if x) or "-",
             row.versus or "-",
             _needed(row),
-            _number(row.estimate),
+            number(row.estimate),
             _interval(row.ci_low, row.ci_high),
             f"{row.n:,}",
         ]
@@ -94,7 +95,7 @@ def _rules(rows: Sequence[RuleResult]) -> list[str]:
 def _against(rows: Sequence[Comparison]) -> list[str]:
     head = ["task", "metric", "difference", "interval", "n"]
     cells = [
-        [c.task, c.metric, _number(c.estimate), _interval(c.ci_low, c.ci_high), f"{c.n:,}"]
+        [c.task, c.metric, number(c.estimate), _interval(c.ci_low, c.ci_high), f"{c.n:,}"]
         for c in rows[:MOST_ROWS]
     ]
     return _table(head, cells, left=2, more=len(rows) - MOST_ROWS)
@@ -140,9 +141,5 @@ def _needed(row: RuleResult) -> str:
     return f"> {row.margin if row.role == 'superior' else -row.margin:g}"
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.4g}" if value else "0"
-
-
 def _interval(low: float | None, high: float | None) -> str:
-    return "-" if low is None and high is None else f"{_number(low)} to {_number(high)}"
+    return "-" if low is None and high is None else f"{number(low)} to {number(high)}"

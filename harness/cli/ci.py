@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--link", "links", multiple=True, metavar="NAME=URL", help="Shown at the end.")
 @click.option("--suite-file", metavar="FILE", default="", help="Where annotations point.")
-@click.option("--no-comment", is_flag=True, help="Write no comment on the pull request.")
+@click.option("--no-comment", is_flag=True, help="Write no comment on the pull or merge request.")
 @click.option("--report-only", is_flag=True, help="Exit 0 for SHIP, HOLD and INCONCLUSIVE alike.")
 def command(
     run: Path,
@@ -49,16 +50,16 @@ def command(
     no_comment: bool,
     report_only: bool,
 ) -> int:
-    """Gate RUN and tell the verdict as GitHub Actions shows it.
+    """Gate RUN and tell the verdict where GitHub Actions or GitLab CI shows it.
 
     In a job of GitHub Actions: outputs (verdict, recommendation, exit-code), the step summary,
     annotations, and one comment on the pull request that is updated by later runs. Elsewhere the
-    Markdown goes to standard output.
+    Markdown goes to standard output, and in GitLab CI to one note on the merge request as well.
 
     Exit codes: 0 SHIP, 1 HOLD, 3 INCONCLUSIVE, 4 INVALID; 2 wrong usage, 70 an internal error.
     """
     from harness import gate
-    from harness.cli import _ci_github, _ci_text
+    from harness.cli import _ci_github, _ci_gitlab, _ci_text
     from harness.cli._junit import junit as to_junit
     from harness.cli._verdict import exit_code
     from harness.compare import COLUMNS
@@ -83,10 +84,12 @@ def command(
     code = exit_code(verdict, report_only=report_only)
     if drop is not None and code == 0:
         code = exit_code(drop, report_only=report_only)
-    if not _ci_github.active():
-        click.echo(text)
+    if _ci_github.active():
+        _tell(text, suite, verdict, code, suite_file, comment=not no_comment)
         return code
-    _tell(text, suite, verdict, code, suite_file, comment=not no_comment)
+    click.echo(text)
+    if _ci_gitlab.active() and not no_comment:
+        _note(text, suite)
     return code
 
 
@@ -128,10 +131,23 @@ def _tell(
     for line in _ci_github.notes(verdict, suite_file):
         click.echo(line)
     pull = _ci_github.pull_request() if comment else None
-    if pull is None:
-        return
+    if pull is not None:
+        _commented(lambda: _ci_github.comment(text, _ci_text.marker(suite), pull))
+
+
+def _note(text: str, suite: str) -> None:
+    from harness.cli import _ci_gitlab, _ci_text
+
+    number = _ci_gitlab.merge_request()
+    if number is not None:
+        _commented(lambda: _ci_gitlab.comment(text, _ci_text.marker(suite), number))
+
+
+def _commented(write: Callable[[], str]) -> None:
+    from harness.cli._ci_comment import Refused
+
     try:
-        click.echo(f"comment  {_ci_github.comment(text, _ci_text.marker(suite), pull)}")
-    except _ci_github.Refused as error:
-        # The verdict stands without it; the step summary has the same text.
-        click.echo(f"No comment was written: {error}. The step summary says the same.")
+        click.echo(f"comment  {write()}")
+    except Refused as error:
+        # The verdict stands without it; the summary has the same text.
+        click.echo(f"No comment was written: {error}. The summary says the same.")

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from ci_runs import write
 
-from harness.cli import _ci_github, _ci_text
+from harness.cli import _ci_comment, _ci_github, _ci_text
 from harness.types import RuleResult, Status, Verdict
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -53,7 +53,8 @@ def github(comments: Comments) -> Iterator[str]:
             self.wfile.write(data)
 
         def _body(self) -> str:
-            assert self.headers["Authorization"] == "Bearer secret"
+            sent = self.headers["Authorization"] or self.headers["PRIVATE-TOKEN"]
+            assert sent.removeprefix("Bearer ") == "secret"
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             return str(body["body"])
 
@@ -70,9 +71,11 @@ def github(comments: Comments) -> Iterator[str]:
             self._answer({"id": 50, "html_url": "http://pr/7#50"})
 
         def do_PATCH(self) -> None:
-            comments.calls.append(f"PATCH {self.path}")
+            comments.calls.append(f"{self.command} {self.path}")
             comments.texts[int(self.path.rpartition("/")[2])] = self._body()
             self._answer({"html_url": "http://pr/7#50"})
+
+        do_PUT = do_PATCH
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -148,6 +151,34 @@ def test_without_the_right_to_comment_the_verdict_stands(
     assert f"No comment was written: {said}" in done.stdout.replace("the pull request ", "")
     assert "SHIP" in (tmp_path / "summary").read_text("utf-8")
     assert not [call for call in comments.calls if call.startswith(("POST", "PATCH"))]
+
+
+def test_gitlab_has_one_note_too(tmp_path: Path, harness_cli: Any) -> None:
+    comments = Comments()
+    run = write(tmp_path / "run")
+    with github(comments) as url:
+        env = {
+            "GITHUB_ACTIONS": "",
+            "GITLAB_CI": "true",
+            "CI_API_V4_URL": url,
+            "CI_PROJECT_ID": "3",
+            "CI_MERGE_REQUEST_IID": "7",
+            "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "3",
+            "HARNESS_GITLAB_TOKEN": "secret",
+            "NO_PROXY": "127.0.0.1",
+        }
+        for _ in range(2):
+            done = harness_cli("ci", run, env=env)
+            assert done.returncode == 0, done.stderr
+        assert [call for call in comments.calls if call != "GET"] == [
+            "POST /projects/3/merge_requests/7/notes",
+            "PUT /projects/3/merge_requests/7/notes/50",
+        ]
+        fork = harness_cli("ci", run, env={**env, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "9"})
+        assert "comes from a fork" in fork.stdout
+        branch = harness_cli("ci", run, env={**env, "CI_MERGE_REQUEST_IID": ""})
+        assert "omment" not in branch.stdout
+    assert "SHIP" in comments.texts[50]
 
 
 def test_other_events_have_a_summary_and_no_comment(tmp_path: Path, harness_cli: Any) -> None:
@@ -260,7 +291,7 @@ def test_a_long_table_says_what_it_leaves_out() -> None:
     assert text.count("\n| ⛔") == _ci_text.MOST_ROWS
     assert "… and 60 more rows, in the report." in text
     assert "… and 60 more, in the report." in text
-    assert len(text) < _ci_github.LONGEST
+    assert len(text) < _ci_comment.LONGEST
 
 
 def test_an_output_cannot_add_another() -> None:

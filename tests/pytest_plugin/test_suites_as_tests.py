@@ -210,6 +210,35 @@ def test_xdist_workers_share_one_run(pytester: pytest.Pytester, suites: Path, se
     result.stdout.fnmatch_lines(["INCONCLUSIVE*  triage  base*", "*served: run *runs*served*"])
 
 
+def test_variants_and_limit_are_chosen(
+    pytester: pytest.Pytester, suites: Path, server: Any
+) -> None:
+    before = len(server.asked)
+    options = ("--harness-variant", "base", "--harness-limit", "5")
+    result = pytester.runpytest("suites", *options, "-m", "harness_rule")
+    assert result.ret == 1
+    assert counts(result)["invalid"] == 6
+    assert "the candidate 'tuned' was not measured in this run" in result.stdout.str()
+    asked = {b["messages"][-1]["content"] for b in server.asked[before:] if b["model"] == "base"}
+    assert len([question for question in asked if question.startswith("q")]) == 5
+    assert not [b for b in server.asked[before:] if b["model"] == "tuned"]
+
+
+def test_an_adapter_that_changes_nothing_makes_every_rule_invalid(
+    pytester: pytest.Pytester, suites: Path
+) -> None:
+    """The run stops at the preflight, once: no item tries again."""
+    from scripted_server import choice, serving
+
+    with serving(lambda body, before: choice("yes")) as same:
+        write_suite(suites / "served", same.url)
+        result = pytester.runpytest("suites")
+        probes = [b for b in same.asked if b["model"] == "tuned"]
+    assert counts(result) == {"passed": 3, "invalid": 8}
+    assert "INVALID" in result.stdout.str()
+    assert len(probes) < 30
+
+
 # --------------------------------------------------------------------------- bad input
 
 
