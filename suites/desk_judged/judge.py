@@ -36,7 +36,7 @@ def critic() -> JudgeModel:
     return JudgeModel(
         NAME,
         f"http://127.0.0.1:{port()}/v1",
-        max_tokens=80,
+        max_tokens=120,
         concurrency=8,
         timeout_s=600.0,
     )
