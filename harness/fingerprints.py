@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def plain(value: Any) -> Any:
     if (kind is tuple or kind is list) and _LEAVES.issuperset(map(type, value)):
         return list(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value) if _counts(f, value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -41,6 +41,15 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     raise TypeError(f"cannot fingerprint a {type(value).__name__}: {value!r}")
+
+
+ADDED: Mapping[str, bool] = {"added": True}
+"""Metadata of a field that a type was given later: where it has its default it is left out, so
+that whatever was made before keeps its hash."""
+
+
+def _counts(field: Field[Any], value: Any) -> bool:
+    return not field.metadata.get("added") or getattr(value, field.name) != field.default
 
 
 def of(value: Any) -> str:

@@ -41,7 +41,7 @@ class Sample:
     cluster: str | None = None
     """The document, user or template it comes from; samples of a cluster are not independent."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    follow_ups: tuple[Turn, ...] = ()
+    follow_ups: tuple[Turn, ...] = field(default=(), metadata={"added": True})
     """Asked one after the other, each after the variant's own answer to the one before (MT-Bench's
     form). Turn k is a row of its own, ``<id>@k``, in the cluster of the sample."""
 

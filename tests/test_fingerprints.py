@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 import pytest
 
 from harness import fingerprints
-from harness.types import Sample, Score
+from harness.types import Sample, Score, Turn
 
 
 class Colour(StrEnum):
@@ -46,3 +46,10 @@ def test_the_hashes_stay_what_they_are() -> None:
 def test_what_has_no_content_is_refused() -> None:
     with pytest.raises(TypeError, match="cannot fingerprint a object"):
         fingerprints.plain([1, object()])
+
+
+def test_what_a_type_was_given_later_counts_where_it_is_used() -> None:
+    plain = Sample("s", "How many?", ("3",))
+    longer = Sample("s", "How many?", ("3",), follow_ups=(Turn("And now?"),))
+    assert fingerprints.of(plain) != fingerprints.of(longer)
+    assert "follow_ups" not in fingerprints.plain(plain)

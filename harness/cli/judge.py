@@ -83,25 +83,25 @@ def calibrate(
 @_JSON
 def probe(suite: Path | None, metric: str | None, as_json: bool) -> int:
     """Try to fool the judge of SUITE: a table of attempts and how often each worked."""
-    from harness.cli import _calibrate
+    from harness.cli import _calibrate, _calibrated
 
     if suite is None:
         raise UsageError("Name the suite whose judge to probe: harness judge probe SUITE.")
     rows = _calibrate.probed(suite, metric)
     if as_json:
-        _calibrate.echo_json({"schema_version": 1, "probes": rows})
+        _calibrated.echo_json({"schema_version": 1, "probes": rows})
     else:
-        _calibrate.print_probes(rows)
+        _calibrated.print_probes(rows)
     return 0
 
 
 def _shown(by_judge: dict[str, Any], as_json: bool, made: Any = None) -> int:
-    from harness.cli import _calibrate
+    from harness.cli import _calibrated
 
     if as_json:
-        _calibrate.echo_json(by_judge if made is None else made.document)
+        _calibrated.echo_json(by_judge if made is None else made.document)
     else:
-        _calibrate.print_figures(by_judge)
+        _calibrated.print_figures(by_judge)
         if made is not None:
-            _calibrate.print_made(made)
+            _calibrated.print_made(made)
     return 0

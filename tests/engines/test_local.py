@@ -308,8 +308,9 @@ def test_a_model_without_a_chat_template_is_refused(smollm2: Path, tmp_path: Pat
     folder = tmp_path / "base"
     shutil.copytree(smollm2, folder)
     (folder / "chat_template.jinja").unlink()
+    engine = engine_at(folder, "fp32")
     with pytest.raises(SuiteError, match="chat template"):
-        engine_at(folder, "fp32")
+        engine.prompts([talk("Hello")])
 
 
 def test_a_template_without_system_prompts_says_so(smollm2: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from harness.errors import SuiteError, UsageError
 from harness.scorers import F1, Entities, ExactMatch, Format, Rouge, resolve, score_all
 from harness.types import Metric, Sample, Score
 
-NO_DEFAULT = {"format", "json_schema", "custom", "embedding_similarity"}
+NO_DEFAULT = {"format", "json_schema", "custom", "embedding_similarity", "judge"}
 """What they measure is told by an option."""
 SAMPLES = [Sample("1", "", ("a",)), Sample("2", "", ("b",)), Sample("3", "")]
 
