@@ -68,6 +68,7 @@ def pick_device(device: str = "auto") -> str:
 
     Raises UsageError for a device that this machine (or this build of torch) does not have.
     """
+    keep_local()
     if device in ("auto", "cpu") and _is_plain():
         return "cpu"
     torch = require_torch()

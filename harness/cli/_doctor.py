@@ -171,10 +171,10 @@ def _tried(name: str) -> Finding:
 
 def _compute(precision: str) -> str:
     """Whether a small product works at this precision, and how far it is off that at fp32."""
-    import torch
+    from harness.models import pick_device, require_torch
 
-    from harness.models import pick_device
-
+    # Before bitsandbytes, which would fetch kernels from the hub where it can.
+    torch = require_torch()
     device = pick_device("auto")
     torch.manual_seed(0)
     weight, x = torch.randn(64, 64), torch.randn(4, 64)
