@@ -200,8 +200,9 @@ function startDrawer() {
     else if (event.key === 'ArrowRight') step(1);
   });
   drawer.addEventListener('close', () => {
+    // The event comes late: the address may name another sample by now.
+    if (location.hash === addressOf(opened)) history.replaceState(null, '', '#samples');
     opened = -1;
-    history.replaceState(null, '', '#samples');
     table.focus({ preventScroll: true });
   });
   addEventListener('hashchange', openLinked);
