@@ -43,12 +43,9 @@ def plain(value: Any) -> Any:
     raise TypeError(f"cannot fingerprint a {type(value).__name__}: {value!r}")
 
 
-ADDED: Mapping[str, bool] = {"added": True}
-"""Metadata of a field that a type was given later: where it has its default it is left out, so
-that whatever was made before keeps its hash."""
-
-
 def _counts(field: Field[Any], value: Any) -> bool:
+    """A field with the metadata ``added`` came to its type later: where it has its default it is
+    left out, so that whatever was made before keeps its hash."""
     return not field.metadata.get("added") or getattr(value, field.name) != field.default
 
 

@@ -130,8 +130,10 @@ def _version(package: str) -> str | None:
 
 
 def _torch() -> Iterator[Finding]:
+    from harness.models import require_torch
+
     try:
-        import torch
+        torch = require_torch()
     except Exception as error:
         yield Finding("torch", "missing", f"does not import: {error}", "Install it again.")
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.cli._strict_json import loads
+from harness.data import read_jsonl
 from harness.errors import DataError
 from harness.judging.agreement import HUMAN, Pair
 from harness.judging.rubric import HIGH, LOW, Kind
@@ -114,22 +114,9 @@ def _said(value: Any) -> str:
 
 
 def _objects(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as UTF-8 text: {error}.") from error
     empty = True
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{file}:{number}"
-        try:
-            row = loads(line)
-        except ValueError as error:
-            raise DataError(f"{where}: no JSON object: {error}.") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{where}: must be a JSON object, got {type(row).__name__}.")
+    for number, row in read_jsonl(file):
         empty = False
-        yield where, row
+        yield f"{file}:{number}", row
     if empty:
         raise DataError(f"{file} has no rows.")

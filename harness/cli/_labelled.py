@@ -50,7 +50,7 @@ def _answers(folder: Path) -> _Answers:
     has none."""
     from harness.pipeline.judging import question
     from harness.store.runs import read_run
-    from harness.types import Sample, Task
+    from harness.types import Data, Sample, Task
 
     run = read_run(folder)
     columns = ["task", "sample_id", "variant", "input", "target", "output"]
@@ -79,7 +79,7 @@ def _answers(folder: Path) -> _Answers:
         row = row_of(label, variant)
         about = run.manifest["tasks"][row["task"]]
         prompt = about.get("prompt") or "{input}"
-        asked = Task(row["task"], _no_data, ["exact_match"], about.get("system"), prompt)
+        asked = Task(row["task"], Data(()), ["exact_match"], about.get("system"), prompt)
         targets = json.loads(row["target"] or "[]")
         sample = Sample(label.sample, _input(row["input"] or ""))
         return question(asked, sample), _said(row, by_key), next(iter(targets), None)
@@ -117,10 +117,6 @@ def _said(row: Mapping[str, Any], by_key: Mapping[tuple[str, str, str], Mapping[
         turns.append(Message(role="assistant", content=before["output"] or ""))
         turns.append(users[k - int(found["turn"])])
     return flat([*turns, Message(role="assistant", content=row["output"])])
-
-
-def _no_data(seed: int) -> Any:
-    raise AssertionError("only the task's prompt is looked at")
 
 
 def _input(text: str) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from harness import endpoints, models
 from harness.endpoints import Answer, Endpoint, Failure, Reply
 from harness.engines import forcing
+from harness.engines.fronts import Front
 from harness.errors import ServerError, did_you_mean
 from harness.types import Forced, Likelihood, Message, Prompt, Server
 
@@ -49,7 +50,8 @@ class Dialect:
         self.path = "/chat/completions" if server.api == "chat" else "/completions"
         self.as_tokens = True
         """Prompts that are rendered here go as token ids, else as text."""
-        self._folder = tokenizer
+        self._front = None if tokenizer is None else Front(tokenizer)
+        """Makes the prompts that are rendered here; None: the server makes them."""
         self._limit = "max_tokens"
         self._greeted: set[str] = set()
 
@@ -57,32 +59,23 @@ class Dialect:
     def told(self) -> endpoints.Told:
         return endpoints.ask(self.endpoint)
 
-    @cached_property
-    def _tokenizer(self) -> Any:
-        return None if self._folder is None else models.load_tokenizer(self._folder)
-
     @property
     def template(self) -> Mapping[str, str]:
         """What identifies the prompts that are rendered here; empty where the server does it."""
-        if self._folder is None:
+        if self._front is None:
             return {}
         return {
             "prompt_sent_as": "tokens" if self.as_tokens else "text",
-            "template_sha256": models.template_sha256(self._tokenizer),
-            "tokenizer_sha256": models.tokenizer_sha256(self._folder),
+            "template_sha256": self._front.template_sha256,
+            "tokenizer_sha256": models.tokenizer_sha256(self._front.folder),
         }
 
     def prompts(self, conversations: Sequence[Sequence[Message]]) -> list[Prompt]:
-        if self._folder is None:
+        if self._front is None:
             return [
                 Prompt(tuple(c), json.dumps(list(c), ensure_ascii=False)) for c in conversations
             ]
-        texts = [models.render(self._tokenizer, c) for c in conversations]
-        ids = models.encode(self._tokenizer, texts)
-        return [
-            Prompt(tuple(c), text, tuple(tokens))
-            for c, text, tokens in zip(conversations, texts, ids, strict=True)
-        ]
+        return self._front.rendered(conversations)
 
     def body(self, prompt: Prompt, name: str, new_tokens: int) -> dict[str, Any]:
         body: dict[str, Any] = {"model": name, self._limit: new_tokens, "temperature": 0.0}
@@ -101,7 +94,7 @@ class Dialect:
     @property
     def no_likelihoods(self) -> str | None:
         """Why the server cannot be asked how likely a prompt's own tokens are; None: it can."""
-        if self._folder is None or not self.as_tokens or self.told.kind != "vLLM":
+        if self._front is None or not self.as_tokens or self.told.kind != "vLLM":
             return NOT_TOLD
         if any(entry.get("parent") for entry in (self.told.models or {}).values()):
             return NOT_WITH_ADAPTERS
@@ -109,10 +102,10 @@ class Dialect:
 
     def row(self, request: Forced, context: int) -> forcing.Row | Likelihood:
         """Prompt and target in tokens; or, with the reason, no likelihood."""
-        assert self._folder is not None
-        ends = models.end_tokens(self._folder, self._tokenizer)
+        assert self._front is not None
+        ends = self._front.end_tokens
         # One token less than the context: the server writes one.
-        return forcing.row(self._tokenizer, ends, request, context - 1)
+        return forcing.row(self._front.tokenizer, ends, request, context - 1)
 
     def context_length(self, model: str) -> int:
         """Where the server tells it; else no bound."""
@@ -141,7 +134,7 @@ class Dialect:
         if isinstance(found, Failure) and "max_completion_tokens" in found.reason:
             self._limit = "max_completion_tokens"
             found = self._one_token(name)
-        if isinstance(found, Failure) and self._folder is not None and self.as_tokens:
+        if isinstance(found, Failure) and self._front is not None and self.as_tokens:
             # Not every server takes token ids. Text is as good where it comes to the same ones.
             self.as_tokens = False
             again = self._one_token(name)

@@ -107,8 +107,8 @@ _AGAIN = "Make it again: harness judge calibrate"
 
 
 def verdict(found: Mapping[str, Any] | None, bond: Bond, floor: float) -> dict[str, Any]:
-    """Whether the judge may gate by this calibration, and why not: ``valid``, ``reason``, and the
-    figures that a report shows."""
+    """Whether the judge may gate by this calibration, and why not: ``valid``, ``reason``, and what
+    a report shows of it: figures and, where they are of this very judge, ``probes``."""
     if found is None:
         return {"valid": False, "reason": "the judge was never calibrated", "floor": floor}
     figures = found["figures"]
@@ -122,8 +122,10 @@ def verdict(found: Mapping[str, Any] | None, bond: Bond, floor: float) -> dict[s
         "labels_sha256": found.get("labels_sha256"),
         "sha256": found.get("sha256"),
     }
-    reason = _stale(found, bond) or _weak(figures, floor)
-    return {**told, "valid": reason is None, "reason": reason}
+    stale = _stale(found, bond)
+    reason = stale or _weak(figures, floor)
+    probes = None if stale else found.get("probes")
+    return {**told, "valid": reason is None, "reason": reason, "probes": probes}
 
 
 _SHOWN = (

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from harness.endpoints.addresses import wrong_key_name, wrong_url
 from harness.errors import SuiteError
 
 _OURS = frozenset({"model", "messages", "max_tokens", "temperature", "seed", "n", "stream"}) | {
@@ -44,12 +43,9 @@ class JudgeModel:
         where = f"The judge '{self.model}'"
         if not isinstance(self.model, str) or not self.model.strip():
             raise SuiteError(f"A judge's model must be a name, got {self.model!r}.")
-        _check_url(self.base_url, where)
-        if self.api_key_env is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.api_key_env):
-            # What stands there may be the key itself.
-            raise SuiteError(
-                f"{where}: api_key_env must be the name of an environment variable, not a key."
-            )
+        wrong = wrong_url(self.base_url) or wrong_key_name(self.api_key_env)
+        if wrong:
+            raise SuiteError(f"{where}: {wrong}")
         self._check_numbers(where)
         both = sorted(_OURS & (self.extra_body or {}).keys())
         if both:
@@ -86,21 +82,3 @@ class JudgeModel:
             "max_tokens": self.max_tokens,
             "extra_body": dict(self.extra_body or {}),
         }
-
-
-def _check_url(url: Any, where: str) -> None:
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        told = bool(parts.username or parts.password or parts.query or parts.fragment)
-    except (ValueError, TypeError, AttributeError):
-        known, told = False, False
-    if told:
-        raise SuiteError(
-            f"{where}: base_url must have no user, password or query: it is shown in reports. Put "
-            "the key into an environment variable and name that in api_key_env."
-        )
-    if not known:
-        raise SuiteError(
-            f"{where}: base_url must be an address like 'http://localhost:8000/v1', got {url!r}."
-        )

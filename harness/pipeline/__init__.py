@@ -44,10 +44,9 @@ def run(suite: Suite, settings: Settings, progress: Progress | None = None) -> P
     judging.greet(session, inputs, variants)
     with session.timed("scorers"):
         scorers.prepare([s for i in inputs for s in i.scorers])
-    with session.evaluation(), Cache.open(sources.cache_dir() / NAME) as cache:
-        session.cache = cache
+    with session.evaluation(), Cache.open(sources.cache_dir() / NAME) as session.cache:
         try:
-            made = _measured(Work(session, inputs, k, cache), variants)
+            made = _measured(Work(session, inputs, k), variants)
         finally:
             session.close()
     manifest = {**made.manifest, "spent": ledger.total(session.spent)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from harness import fingerprints, scorers
 from harness.errors import DataError, SuiteError
@@ -51,7 +52,7 @@ def _load(task: Task, variants: Sequence[Variant], seed: int, limit: int | None)
         # Before the limit: what a small run lets pass, the whole one must not refuse.
         checks.refuse_overlap(task.name, data, why)
     if limit is not None:
-        data = replace(data, eval=_draw(data.eval, limit, seed))
+        data = replace(data, eval=drawn(data.eval, limit, seed))
     found = tuple(scorers.merged([scorers.resolve(s) for s in task.scorers]))
     try:
         scorers.check_names(found)
@@ -103,7 +104,7 @@ def _check_targets(task: str, samples: Sequence[Sample], found: Sequence[Scorer]
         )
 
 
-def _draw(samples: tuple[Sample, ...], limit: int, seed: int) -> tuple[Sample, ...]:
+def drawn(samples: tuple[Sample, ...], limit: int, seed: int) -> tuple[Sample, ...]:
     """``limit`` samples at random, in the data's order: a file's first rows are seldom typical.
 
     A larger limit keeps those of a smaller one, so that nothing is answered twice.
@@ -142,6 +143,12 @@ def whole_clusters(inputs: Inputs, n: int) -> int:
 def first(inputs: Inputs, n: int) -> Inputs:
     """The first ``n`` samples, or all where there are fewer."""
     return _with(inputs, inputs.data.eval[:n])
+
+
+def first_rows(inputs: Inputs, n: int) -> Inputs:
+    """The first samples that make ``n`` answers of a variant, follow-ups included."""
+    ends = accumulate(checks.rows([sample]) for sample in inputs.data.eval)
+    return first(inputs, sum(end <= n for end in ends))
 
 
 def _with(inputs: Inputs, samples: tuple[Sample, ...]) -> Inputs:

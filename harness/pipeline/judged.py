@@ -38,9 +38,9 @@ def about(
     inputs: Sequence[Inputs],
     variants: Sequence[Variant],
     done: Sequence[Answer],
+    verdicts: Mapping[str, Mapping[str, Mapping[str, Any]]],
 ) -> dict[str, Any] | None:
-    """``judges`` of run.json; None where there are none."""
-    verdicts = calibrations(inputs)
+    """``judges`` of run.json; None where there are none. ``verdicts``: as ``calibrations``."""
     found: dict[str, Any] = {}
     keys: dict[tuple[str, ...], str] = {}
     for one in inputs:
@@ -62,8 +62,6 @@ def _entry(
     judge: Judge, panel: Panel, verdict: Mapping[str, Any], variants: Sequence[Variant]
 ) -> dict[str, Any]:
     bond, spent = judge.bond, panel.spent
-    stored = calibration.read(judge.calibration_file) or {}
-    fits = verdict.get("sha256") is not None and "stale" not in str(verdict.get("reason"))
     return {
         "kind": judge.loaded.kind,
         "rubric": judge.loaded.name,
@@ -80,8 +78,8 @@ def _entry(
         ],
         "versus": judge.versus,
         "repeats": judge.repeats,
-        "calibration": dict(verdict),
-        "probes": stored.get("probes") if fits else None,
+        "calibration": {key: value for key, value in verdict.items() if key != "probes"},
+        "probes": verdict.get("probes"),
         "calls": spent.fresh,
         "cached": spent.cached,
         "shared": spent.shared,

@@ -211,7 +211,8 @@ def as_run(
     ]
     variants = [m.variant for m in measured]
     floor = noise.floor(done, session.again, work.cache)
-    judges = judged.about(session.bench, work.inputs, variants, done)
+    verdicts = judged.calibrations(work.inputs)
+    judges = judged.about(session.bench, work.inputs, variants, done, verdicts)
     manifest = record.manifest(
         session.suite,
         work.inputs,
@@ -229,9 +230,10 @@ def as_run(
             *judged.warnings(judges),
         ],
     )
-    for task, metrics in judged.calibrations(work.inputs).items():
+    for task, metrics in verdicts.items():
         for metric, verdict in metrics.items():
-            manifest["tasks"][task]["metrics"][metric]["calibration"] = verdict
+            told = {key: value for key, value in verdict.items() if key != "probes"}
+            manifest["tasks"][task]["metrics"][metric]["calibration"] = told
     found = {"noise": floor, "judges": judges, **found}
     manifest |= {key: value for key, value in found.items() if value is not None}
     outputs, scores, judgments = tables

@@ -69,7 +69,7 @@ class Session:
     doubted: set[tuple[str, str]] = field(default_factory=set)
     """Engines (by the hash of their identity) and tasks of which there are such answers."""
     cache: Cache | None = None
-    """While answers are asked for."""
+    """Of answers, while some are asked for."""
     bench: Bench = field(default_factory=Bench)
     """The judges."""
 
@@ -121,10 +121,15 @@ class Session:
 
 @dataclass(frozen=True)
 class Work:
-    """A session with its data, and the cache that keeps its answers."""
+    """A session with its data, while answers are asked for."""
 
     session: Session
     inputs: Sequence[Inputs]
     repeats: int
     """Answers a sample."""
-    cache: Cache
+
+    @property
+    def cache(self) -> Cache:
+        """That keeps its answers."""
+        assert self.session.cache is not None
+        return self.session.cache

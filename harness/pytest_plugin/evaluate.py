@@ -19,8 +19,10 @@ import pytest
 
 from harness import fingerprints
 from harness.errors import HarnessError, SuiteError
-from harness.pytest_plugin.items import Check, Node, Ruling, rule_items
+from harness.pytest_plugin.checking import no_rules
+from harness.pytest_plugin.items import Check, Ruling, rule_items
 from harness.pytest_plugin.naming import Named, rule_name
+from harness.pytest_plugin.options import Options
 from harness.pytest_plugin.outcomes import aligned
 from harness.pytest_plugin.ships import Rules, rule_set
 from harness.pytest_plugin.subjects import OPTIONS, Subject, measure
@@ -108,22 +110,11 @@ class EvaluationNode(pytest.Collector):
             )
             return
         found = [Named(self.name, rule_name(rule), rule) for rule in rules.rules]
-        yield from rule_items(_as_node(self), subject, found)
+        yield from rule_items(self, subject, found)
         if not found:
             yield Check.from_parent(
-                self, name="a rule decides", subject=subject, title=self.name, check=_no_rule
+                self, name="a rule decides", subject=subject, title=self.name, check=no_rules
             )
-
-
-def _as_node(node: Any) -> Node:
-    found: Node = node
-    return found
-
-
-def _no_rule() -> None:
-    from harness.pytest_plugin.checking import no_rules
-
-    no_rules()
 
 
 class Measured(Ruling):
@@ -170,13 +161,20 @@ def _called(node: EvaluationNode, samples: Sequence[Sample], variants: Mapping[s
     rows = [
         _row(node.evaluation, sample, name, variants[name])
         for name in names
-        for sample in samples[: chosen.limit]
+        for sample in _limited(samples, chosen)
     ]
     folder = _folder(node)
     source = folder / "scores.jsonl"
     text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
     source.write_text(text, "utf-8")
     return import_scores(source, folder / "run")[0]
+
+
+def _limited(samples: Sequence[Sample], chosen: Options) -> Sequence[Sample]:
+    """As in a run: drawn, since a file's first rows are seldom typical."""
+    from harness.pipeline.inputs import drawn
+
+    return samples if chosen.limit is None else drawn(tuple(samples), chosen.limit, chosen.seed)
 
 
 def _row(one: Evaluation, sample: Sample, variant: str, answers: Answers) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,9 +46,9 @@ class Ruling(pytest.Item):
         self._late: Ruled | None = None
         self.add_marker("harness")
 
+    @abstractmethod
     def judge(self) -> None:
         """Returns where it passes. Raises Ruled or Broken, or skips."""
-        raise NotImplementedError
 
     def setup(self) -> None:
         try:
@@ -121,7 +122,9 @@ class Check(Ruling):
         self._check()
 
 
-def rule_items(parent: Node, subject: Subject, found: Iterable[Named]) -> list[RuleItem]:
+def rule_items(
+    parent: pytest.Collector, subject: Subject, found: Iterable[Named]
+) -> list[RuleItem]:
     """Items of one task. A name cannot hold ``::``, which parts node ids."""
     return [
         RuleItem.from_parent(

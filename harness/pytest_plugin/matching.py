@@ -100,7 +100,7 @@ def _placeless(value: Any) -> Any:
 
 def _data(suite: Suite, manifest: Mapping[str, Any]) -> Iterator[str]:
     """The data as the suite makes them now, with the run's seed and limit."""
-    from harness.pipeline.inputs import first, load, permuted
+    from harness.pipeline.inputs import first_rows, load, permuted
 
     seed, limit = int(manifest.get("seed") or 0), manifest.get("limit")
     try:
@@ -111,7 +111,7 @@ def _data(suite: Suite, manifest: Mapping[str, Any]) -> Iterator[str]:
     for one in inputs:
         told = manifest["tasks"][one.task.name]
         if manifest.get("sequential"):
-            one = first(permuted(one, seed), int(told.get("n") or 0))
+            one = first_rows(permuted(one, seed), int(told.get("n") or 0))
         if told.get("data_sha256") != one.data_sha256:
             yield f"task '{one.task.name}': the data changed after the run was measured"
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
+from harness.endpoints.addresses import wrong_key_name, wrong_url
 from harness.recipes.parts import Place, adapter_folder, reference
 from harness.types import SERVED, Adapter, Server, Variant
 
@@ -41,10 +40,9 @@ def checked(variant: Variant, adapter: Any, place: Place) -> Variant:
 
 
 def _server(server: Server, place: Place) -> Server:
-    _check_url(server.base_url, place)
-    if server.api_key_env is not None and not re.fullmatch(r"[A-Za-z_]\w*", server.api_key_env):
-        # What stands there may be the key itself.
-        raise place.wrong("api_key_env must be the name of an environment variable, not a key.")
+    wrong = wrong_url(server.base_url) or wrong_key_name(server.api_key_env)
+    if wrong:
+        raise place.wrong(wrong)
     body = server.extra_body
     if body is not None:
         _check_body(body, place)
@@ -61,24 +59,6 @@ def _server(server: Server, place: Place) -> Server:
             "makes the prompts. With api = 'chat' the server makes them."
         )
     return replace(server, tokenizer=reference(server.tokenizer, "tokenizer", place))
-
-
-def _check_url(url: str, place: Place) -> None:
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        known = False
-        parts = urlsplit("")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise place.wrong(
-            "base_url must have no user, password or query: recipes are shown in reports. Put the "
-            "key into an environment variable and name that in api_key_env."
-        )
-    if not known:
-        raise place.wrong(
-            f"base_url must be an address like 'http://localhost:8000/v1', got {url!r}."
-        )
 
 
 def _check_body(body: Mapping[str, Any], place: Place) -> None:

@@ -140,7 +140,8 @@ class Judge:
     def metrics(self) -> tuple[Metric, ...]:
         rubric, bond = self.loaded, self.bond
         names = ", ".join(judge.title for judge in self.models)
-        by = f"by {names}, rubric '{rubric.name}' (sha256 {rubric.sha256[:12]})"
+        # All of the judge, so that a stored run by another one does not pass for this one's.
+        by = f"by {names}, rubric '{rubric.name}' (judge and rubric: sha256 {bond.sha256[:12]})"
         version = f"harness.judge==1, {bond.sha256[:16]}"
         if rubric.kind == "pointwise":
             definition = f"Mean rating of 1 to 5 {by}"

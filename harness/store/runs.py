@@ -72,7 +72,7 @@ class Run:
     tampered: tuple[str, ...] = ()
     """Files whose content is not what was written, by the hashes in ``run.json``."""
     judgments: pa.Table | None = None
-    """Schema ``judgments_schema()``; None: the run has no judge, or they were not asked for."""
+    """Schema ``judgments_schema()``; None: no judge, or not loaded (``judgments_of``)."""
 
 
 def outputs_schema() -> pa.Schema:
@@ -295,8 +295,7 @@ def _sync(path: Path) -> None:
 def read_run(folder: Path, *, columns: Sequence[str] | None = None, judgments: bool = False) -> Run:
     """Read a run folder, or the folder that a ``latest`` pointer names.
 
-    ``columns``: those of ``outputs.parquet`` to load; None: all. ``judgments``: load the judges'
-    single verdicts, too, where the run has some. Raises RunError with the remedy
+    ``columns``: those of ``outputs.parquet`` to load; None: all. Raises RunError with the remedy
     for a folder that is no run, one of another schema version and one that is damaged. Files
     whose content has changed since they were written are named in ``Run.tampered``.
     """
@@ -323,8 +322,17 @@ def read_run(folder: Path, *, columns: Sequence[str] | None = None, judgments: b
         _read_table(folder / OUTPUTS, outputs_schema(), columns),
         _read_table(folder / SCORES, scores_schema(), None),
         tuple(tampered),
-        _read_table(folder / JUDGMENTS, judgments_schema(), None) if judged and judgments else None,
     )
+
+
+def judgments_of(run: Run) -> pa.Table | None:
+    """The judges' single verdicts; None where the run has no judge. Raises RunError where the
+    file is damaged."""
+    if run.judgments is not None or run.path is None:
+        return run.judgments
+    if JUDGMENTS not in (run.manifest.get("files") or {}):
+        return None
+    return _read_table(run.path / JUDGMENTS, judgments_schema(), None)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

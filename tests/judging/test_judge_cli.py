@@ -16,7 +16,7 @@ pytest.importorskip("openai", reason="the extra 'server' is not installed")
 from scripted_judge import by_reference, shown
 from scripted_server import Body, Said, Scripted, choice, serving
 
-from harness.store.runs import read_run
+from harness.store.runs import judgments_of, read_run
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -120,13 +120,14 @@ def test_from_no_calibration_to_a_gate_and_back(project: Project, server: Script
     assert "was never calibrated" in done.stdout
     assert "harness judge calibrate" in done.stdout
 
-    run = read_run(project.folder / "first", judgments=True)
+    run = read_run(project.folder / "first")
     about = run.manifest["judges"]["judge_accuracy"]
     # Right answers are the same text by both variants, and so are the wrong ones of a sample.
     assert about["calls"] + about["shared"] == 80
     assert about["cached"] == 0
-    assert run.judgments is not None
-    rows = run.judgments.to_pylist()
+    verdicts = judgments_of(run)
+    assert verdicts is not None
+    rows = verdicts.to_pylist()
     assert len(rows) == 80
     assert {row["value"] for row in rows if row["variant"] == "tuned"} == {5.0}
     assert rows[0]["rationale"] == "because"
@@ -318,7 +319,7 @@ def test_a_judge_that_goes_away_costs_only_what_it_had_in_hand(
     asked = len(server.asked)
     done = project("run", "suites/judged", "--out", "run")
     assert done.returncode == 4, done.stderr
-    run = read_run(project.folder / "run", judgments=True)
+    run = read_run(project.folder / "run")
     about = run.manifest["judges"]["judge_accuracy"]
     assert (about["cached"], about["failed"]) == (25, 0)
     assert about["calls"] + about["cached"] + about["shared"] == 80

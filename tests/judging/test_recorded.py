@@ -80,8 +80,8 @@ def test_judges_are_told_apart(tmp_path: Path, harness_cli: Run) -> None:
     ("lines", "why"),
     [
         ([], "has no rows"),
-        (['{"sample_id": "a"'], ":1: no JSON object"),
-        (["[]"], ":1: must be a JSON object"),
+        (['{"sample_id": "a"'], ":1: not JSON"),
+        (["[]"], ":1: each line must be an object"),
         ([json.dumps(row(0, "1", "1", "1")), json.dumps(row(1, "3", "1", "1"))], ":2: 'human'"),
         ([json.dumps({**row(0, "1", "1", "1"), "sample_id": 3})], ":1: 'sample_id'"),
         ([json.dumps({"sample_id": "a", "judge": "j", "human": "1"})], "'forward' is missing"),

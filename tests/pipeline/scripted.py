@@ -100,5 +100,5 @@ def at_work(made: Suite, settings: Settings, engine: Scripted, cache: Path) -> I
     session = Session.begin(made, settings, None)
     session.engines[BASE, "bf16"] = engine  # type: ignore[assignment]
     inputs = load(made, made.variants, seed=settings.seed, limit=settings.limit)
-    with Cache.open(cache / "responses.sqlite") as opened:
-        yield Work(session, inputs, repeats(made.variants), opened)
+    with Cache.open(cache / "responses.sqlite") as session.cache:
+        yield Work(session, inputs, repeats(made.variants))

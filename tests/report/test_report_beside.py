@@ -242,9 +242,8 @@ def test_every_variant_against_every_other_is_in_the_page(
 
 def test_rationales_go_into_the_samples(tmp_path: Path) -> None:
     run = runs.judged_run(4)
-    folder = stored(tmp_path / "run", run)
     table = runs.judgments(run)
-    pq.write_table(table, folder / "judgments.parquet")
+    folder = write_run(tmp_path / "run", run.manifest, run.outputs, run.scores, judgments=table)
     found = blocks(write_report(folder, tmp_path / "r.html").read_text("utf-8"))
     index = found["index"]
     for row in table.to_pylist():
@@ -258,7 +257,9 @@ def test_rationales_go_into_the_samples(tmp_path: Path) -> None:
 
 
 def test_judgments_that_are_none_are_refused(tmp_path: Path) -> None:
-    folder = stored(tmp_path / "run", runs.whole_run(2))
+    run = runs.judged_run(2)
+    table = runs.judgments(run)
+    folder = write_run(tmp_path / "run", run.manifest, run.outputs, run.scores, judgments=table)
     (folder / "judgments.parquet").write_bytes(b"not parquet")
     with pytest.raises(RunError, match=r"judgments\.parquet"):
         write_report(folder, tmp_path / "r.html")

@@ -138,13 +138,11 @@ def test_very_long_answers_are_not_marked_and_that_is_said(opened: Any) -> None:
 def test_a_sample_shows_its_prompt_passages_scores_reasons_and_rationales(
     tmp_path: Path, chromium: Any
 ) -> None:
-    import pyarrow.parquet as pq
-
     from harness.report import write_report
 
     run = runs.judged_run(3)
-    folder = write_run(tmp_path / "run", run.manifest, run.outputs, run.scores)
-    pq.write_table(runs.judgments(run), folder / "judgments.parquet")
+    table = runs.judgments(run)
+    folder = write_run(tmp_path / "run", run.manifest, run.outputs, run.scores, judgments=table)
     file = write_report(folder, tmp_path / "r.html")
     page = chromium.new_page()
     tab = Tab(page, file).open("#sample=entities/entities-00001")
