@@ -8,31 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import MissingExtra, UsageError, did_you_mean
 from harness.store.runs import Run
+from harness.store.wide import wide
 from harness.types import Summary, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-KEYS = ("task", "sample_id", "variant")
-
 
 def table(run: Run) -> pa.Table:
-    """``outputs.parquet`` with a column for each metric (``score_NAME``): a row a task, sample and
-    variant. An unscored value is null."""
-    scores = run.scores.select([*KEYS, "metric", "value"])
-    wide = run.outputs
-    for metric in scores["metric"].unique().to_pylist():
-        wide = _with(wide, scores, str(metric))
-    return wide.sort_by([(key, "ascending") for key in KEYS])
-
-
-def _with(wide: pa.Table, scores: pa.Table, metric: str) -> pa.Table:
-    import pyarrow.compute as pc
-
-    one = scores.filter(pc.equal(scores["metric"], metric)).drop_columns(["metric"])
-    one = one.rename_columns([*KEYS, f"score_{metric}"])
-    return wide.join(one, keys=list(KEYS), join_type="left outer")
+    """Outputs and scores as one table (``store.wide``)."""
+    return wide(run.outputs, run.scores)
 
 
 def to_pandas(run: Run) -> pd.DataFrame:

@@ -58,11 +58,10 @@ def command(
 
     Exit codes: 0 SHIP, 1 HOLD, 3 INCONCLUSIVE, 4 INVALID; 2 wrong usage, 70 an internal error.
     """
-    from harness import gate
     from harness.cli import _ci_github, _ci_gitlab, _ci_text
     from harness.cli._junit import junit as to_junit
     from harness.cli._verdict import exit_code
-    from harness.compare import COLUMNS
+    from harness.report.write import material_of
     from harness.rules import load_rules
     from harness.store.files import write_whole
     from harness.store.runs import read_run
@@ -70,12 +69,13 @@ def command(
     if max_drop is not None and baseline is None:
         raise click.UsageError("--max-drop says how far below --baseline is allowed: give both.")
     given = None if rules is None else load_rules(rules)
-    measured = read_run(run, columns=COLUMNS)
-    verdict = gate.decide(measured, given, strict=given is not None)
-    rows, drop = _baseline(measured, verdict, given, baseline, max_drop)
+    measured = read_run(run)
+    held, material = material_of(measured, given)
+    verdict = material.verdict
+    rows, drop = _baseline(measured, verdict, held, baseline, max_drop)
     suite = str(measured.manifest.get("suite") or Path(run).resolve().name)
     text = _ci_text.markdown(
-        suite, verdict, against=rows, drop=drop, links=[_link(link) for link in links]
+        suite, material, held, against=rows, drop=drop, links=[_link(link) for link in links]
     )
     if junit is not None:
         write_whole(junit, to_junit(verdict), parents=True)
@@ -94,17 +94,15 @@ def command(
 
 
 def _baseline(
-    run: Run, verdict: Verdict, given: RuleSet | None, baseline: Path | None, margin: float | None
+    run: Run, verdict: Verdict, rules: RuleSet | None, baseline: Path | None, margin: float | None
 ) -> tuple[list[Comparison], Verdict | None]:
     from harness.cli._ci_baseline import against, regression
-    from harness.gate.decide import own_rules
 
     if baseline is None or verdict.candidate is None:
         return [], None
     both, rows, warnings = against(run, baseline, verdict.candidate)
     for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)
-    rules = given or own_rules(run)
     drop = None if margin is None or rules is None else regression(both, rules, margin)
     return rows, drop
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.compare.aligned import MetricInfo, TaskData, index
-from harness.compare.pairs import own, pair
+from harness.compare.pairs import Pairs, own, pair
 from harness.stats.intervals import NoInterval, difference_interval, own_interval
 from harness.stats.mean import Codes
 from harness.store.runs import Run
@@ -53,27 +53,33 @@ def _measured(task: TaskData, variant: str) -> bool:
     return bool(task.touched[task.row(variant)].any())
 
 
+def difference(pairs: Pairs, alpha: float) -> tuple[float | None, Outcome]:
+    """Candidate minus reference, and its interval or why there is none."""
+    scored = pairs.scored
+    mean = float((pairs.candidate - pairs.reference)[scored].mean()) if scored.any() else None
+    if pairs.differs:
+        return mean, Outcome(None, "; ".join(pairs.differs))
+    return mean, attempt(
+        int(scored.sum()),
+        None if pairs.clusters is None else pairs.clusters[scored],
+        lambda: difference_interval(
+            pairs.candidate,
+            pairs.reference,
+            pairs.scale,
+            alpha,
+            pairs.clusters,
+            owners=pairs.owners,
+        ),
+    )
+
+
 def _comparison(
     task: TaskData, info: MetricInfo, candidate: str, versus: str, alpha: float
 ) -> Comparison:
     pairs = pair(task, candidate, versus, info, higher=info.higher_is_better is not False)
     scored = pairs.scored
     n = int(scored.sum())
-    outcome = Outcome(None, "; ".join(pairs.differs))
-    if not outcome.method:
-        outcome = attempt(
-            n,
-            None if pairs.clusters is None else pairs.clusters[scored],
-            lambda: difference_interval(
-                pairs.candidate,
-                pairs.reference,
-                pairs.scale,
-                alpha,
-                pairs.clusters,
-                owners=pairs.owners,
-            ),
-        )
-    mean = float((pairs.candidate - pairs.reference)[scored].mean()) if n else None
+    mean, outcome = difference(pairs, alpha)
     low, high = outcome.bounds
     return Comparison(
         task=task.name,

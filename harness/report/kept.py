@@ -39,19 +39,13 @@ def share(keys: Keys, n: int) -> dict[tuple[str, str], int]:
 
 def write_rest(run: Run, left_out: frozenset[tuple[str, str]], path: Path) -> None:
     """The rows of the samples that are not in the report, with a column for each metric."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    keys = ["task", "sample_id", "variant"]
-    rows = _only(run.outputs, left_out)
-    scores = _only(run.scores, left_out)
-    for metric in dict.fromkeys(scores["metric"].to_pylist()):
-        of = scores.filter(pc.equal(scores["metric"], pa.scalar(metric)))
-        of = of.select([*keys, "value"]).rename_columns([*keys, f"score {metric}"])
-        rows = rows.join(of, keys=keys, join_type="full outer")
+    from harness.store.wide import wide
+
+    rows = wide(_only(run.outputs, left_out), _only(run.scores, left_out))
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(rows.sort_by([(name, "ascending") for name in keys]), path, compression="zstd")
+    pq.write_table(rows, path, compression="zstd")
 
 
 def _only(table: Any, keys: frozenset[tuple[str, str]]) -> Any:

@@ -19,8 +19,9 @@ _SIGN = {"proved": "✅", "disproved": "❌", "open": "🔶", "invalid": "⚠️
 _ORDER = {Status.INVALID: 0, Status.HOLD: 1, Status.INCONCLUSIVE: 2, Status.SHIP: 3}
 
 
-def summary(material: Material, rules: RuleSet | None = None) -> str:
-    """Verdict, rules with what is not proved first, what would decide, metrics, warnings.
+def summary(material: Material, rules: RuleSet | None = None, longest: int = LONGEST) -> str:
+    """Verdict, rules with what is not proved first, what would decide, metrics, warnings; at most
+    about ``longest`` characters.
 
     What a model or a user named is escaped: it makes no link, no image, no mention and no HTML.
     """
@@ -43,7 +44,7 @@ def summary(material: Material, rules: RuleSet | None = None) -> str:
         f"Run fingerprint `{_code(material.manifest.get('fingerprint'))}`, "
         f"created {md(str(material.manifest.get('created') or 'not known'))}.",
     ]
-    return _cut(lines)
+    return _cut(lines, longest)
 
 
 def _rules(material: Material, rules: RuleSet | None) -> Iterator[str]:
@@ -136,13 +137,13 @@ def _code(value: object) -> str:
     return re.sub(r"[^0-9A-Za-z]", "", str(value or "not known"))[:64]
 
 
-def _cut(lines: Sequence[str]) -> str:
+def _cut(lines: Sequence[str], longest: int) -> str:
     """Whole lines up to the length that a comment may have, and a word where some are missing."""
     kept: list[str] = []
     size = 0
     for at, line in enumerate(lines):
         size += len(line) + 1
-        if size > LONGEST:
+        if size > longest:
             kept.append(f"\n{len(lines) - at} more lines are in the report.")
             break
         kept.append(line)

@@ -53,7 +53,7 @@ def write_report(
     out = default_path(run) if out is None else out / "index.html" if out.is_dir() else out
     opened = [read_run(folder) for folder in others]
     _refuse_run_folders([run, *opened], [p for p in (out, images, markdown) if p is not None])
-    rules, found = _material(
+    rules, found = material_of(
         run, rules, list(zip(_names(opened, run), opened, strict=True)), sequential
     )
     _write_page(run, rules, found, out, budget)
@@ -86,10 +86,16 @@ def _write_besides(
         write_whole(markdown, summary(found, rules).encode(), parents=True)
 
 
-def _material(
-    run: Run, given: RuleSet | None, others: Sequence[tuple[str, Run]], sequential: bool
+def material_of(
+    run: Run,
+    given: RuleSet | None = None,
+    others: Sequence[tuple[str, Run]] = (),
+    sequential: bool = False,
 ) -> tuple[RuleSet | None, Material]:
-    """The rules that decide, and all that the report shows."""
+    """The rules that decide, and all that the report shows, the verdict among it.
+
+    ``given``: instead of the run's own; then one that does not fit the run raises RulesError.
+    """
     from harness import compare, gate
     from harness.gate.decide import own_rules
     from harness.report.evidence import evidence

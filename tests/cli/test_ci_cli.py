@@ -15,6 +15,8 @@ import pytest
 from ci_runs import write
 
 from harness.cli import _ci_comment, _ci_github, _ci_text
+from harness.report.write import material_of
+from harness.store.runs import read_run
 from harness.types import RuleResult, Status, Verdict
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -120,7 +122,7 @@ def test_one_comment_is_written_and_then_updated(tmp_path: Path, harness_cli: An
     lines = (tmp_path / "output").read_text("utf-8").splitlines()
     assert lines[:3] == ["verdict=HOLD", "recommendation=prompt", "exit-code=1"]
     assert lines[3:] == ["verdict=SHIP", "recommendation=tuned", "exit-code=0"]
-    assert (tmp_path / "summary").read_text("utf-8").count("### ") == 2
+    assert (tmp_path / "summary").read_text("utf-8").count("\n## ") == 2
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,7 @@ def test_elsewhere_the_markdown_is_printed_and_files_are_written(
         "ci", run, "--junit", "j.xml", "--summary", "s.md", env={"GITHUB_ACTIONS": ""}
     )
     assert done.returncode == 4
-    assert "desk: INVALID" in done.stdout
+    assert "INVALID: desk" in done.stdout
     assert (tmp_path / "s.md").read_text("utf-8").strip() == done.stdout.strip()
     root = ET.parse(tmp_path / "j.xml").getroot()
     assert len(list(root.iter("error"))) == 2
@@ -252,46 +254,28 @@ def row(status: Status, **changes: Any) -> RuleResult:
     return RuleResult(**{**values, **changes})
 
 
-VERDICT = Verdict(
-    Status.INCONCLUSIVE,
-    "few_shot",
-    "adapter",
-    (
-        row(Status.SHIP),
-        row(
-            Status.INCONCLUSIVE,
-            versus="rag",
-            ci_low=-0.01,
-            reason="the interval holds the margin",
-            more_samples=800,
-        ),
-        row(
-            Status.HOLD,
-            metric="pii|leak",
-            role="guardrail",
-            versus=None,
-            margin=None,
-            slice="team=<b>@all</b>",
-            gating=False,
-            reason="said [click](http://evil) `x`\nnext line",
-        ),
-    ),
-    ("task 'triage': exact_match rests on 24 clusters.",),
-)
+def test_the_comment_is_this_text(tmp_path: Path, harness_cli: Any) -> None:
+    run = write(tmp_path / "run", created="2026-01-01T00:00:00+00:00")
+    done = harness_cli("ci", run, "--link", "report=https://ci/1", env={"GITHUB_ACTIONS": ""})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == (SNAPSHOTS / "comment.md").read_text("utf-8").strip()
 
 
-def test_the_comment_is_this_text() -> None:
-    text = _ci_text.markdown("desk", VERDICT, links=[("report", "https://ci/1")])
-    assert text == (SNAPSHOTS / "comment.md").read_text("utf-8")
+def test_a_name_in_the_comment_is_inert(tmp_path: Path, harness_cli: Any) -> None:
+    run = write(tmp_path / "run", suite="<b>@all</b> [x](http://evil)")
+    done = harness_cli("ci", run, "--link", "a[b]=https://ci/1", env={"GITHUB_ACTIONS": ""})
+    body = done.stdout.partition("-->")[2]
+    assert not [sign for sign in ("<b>", "@all", "[x](", "://evil") if sign in body]
+    assert "[a\\[b\\]](https://ci/1)" in body
 
 
-def test_a_long_table_says_what_it_leaves_out() -> None:
-    rows = tuple(row(Status.HOLD, slice=f"k={i}") for i in range(100))
-    text = _ci_text.markdown("desk", Verdict(Status.HOLD, None, "a", rows))
-    assert text.count("\n| ⛔") == _ci_text.MOST_ROWS
-    assert "… and 60 more rows, in the report." in text
-    assert "… and 60 more, in the report." in text
-    assert len(text) < _ci_comment.LONGEST
+def test_a_comment_is_never_too_long(tmp_path: Path) -> None:
+    warnings = [f"{i} " + "x" * 250 for i in range(400)]
+    held, material = material_of(read_run(write(tmp_path / "run", warnings=warnings)))
+    text = _ci_text.markdown("desk", material, held, links=[("report", "https://ci/1")])
+    assert 50_000 < len(text) < _ci_comment.LONGEST
+    assert "more lines are in the report." in text
+    assert text.endswith("[report](https://ci/1)")
 
 
 def test_an_output_cannot_add_another() -> None:

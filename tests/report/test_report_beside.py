@@ -200,7 +200,7 @@ def test_a_run_too_large_keeps_a_stated_share_and_the_rest_beside_it(tmp_path: P
     assert len(rest) == (700 - len(kept)) * len(runs.VARIANTS)
     for row in rest:
         key = row["sample_id"], row["variant"]
-        assert (row["score rouge_l"], row["output"]) == (values[key], outputs[key])
+        assert (row["score_rouge_l"], row["output"]) == (values[key], outputs[key])
     write_report(folder, tmp_path / "r.html")
     assert not list(tmp_path.glob("*.parquet"))  # Nothing is left out now.
     # What is counted is counted over all of them, whatever the page holds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.report.material import Material
 from harness.report.variants import lower_is_better
@@ -62,6 +62,10 @@ class Map:
     level: float
 
 
+_Difference: TypeAlias = "tuple[Pairs, float | None, Outcome]"
+"""The pairs, their mean difference, and its interval."""
+
+
 def section(material: Material) -> list[Map] | None:
     if material.candidate is None or len(material.variants) < 2:
         return None
@@ -78,6 +82,7 @@ def section(material: Material) -> list[Map] | None:
 
 
 def _map(material: Material, task: TaskData, metric: str) -> Map | None:
+    from harness.compare.comparisons import difference
     from harness.compare.pairs import own, pair
 
     candidate = material.candidate or ""
@@ -85,16 +90,16 @@ def _map(material: Material, task: TaskData, metric: str) -> Map | None:
     others = [v for v in task.variants if v != candidate and task.touched[task.row(v)].any()]
     higher = not lower_is_better(material.manifest, material.rules, task.name, metric)
     places = _places(task)
-    rows: list[tuple[str, str, float | None, list[tuple[Pairs, Outcome]]]] = []
+    rows: list[tuple[str, str, float | None, list[_Difference]]] = []
     for key, value, keep in places[:MOST_ROWS]:
         pairs = [pair(task, candidate, v, info, higher=higher, keep=keep) for v in others]
         values = own(task, candidate, info, keep)[0]
         known = values[values == values]
         mean = float(known.mean()) if len(known) else None
-        rows.append((key, value, mean, [(p, _outcome(p, material.alpha)) for p in pairs]))
+        rows.append((key, value, mean, [(p, *difference(p, material.alpha)) for p in pairs]))
     if not rows:
         return None
-    sizes = [abs(d) for *_, cells in rows for p, _ in cells if (d := _mean(p)) is not None]
+    sizes = [abs(mean) for *_, cells in rows for _, mean, _ in cells if mean is not None]
     top = max(sizes, default=0.0)
     return Map(
         task.name,
@@ -104,9 +109,9 @@ def _map(material: Material, task: TaskData, metric: str) -> Map | None:
             Row(
                 key,
                 value,
-                max((len(p.candidate) for p, _ in cells), default=0),
+                max((len(p.candidate) for p, *_ in cells), default=0),
                 number(mean),
-                tuple(_cell(p, o, top) for p, o in cells),
+                tuple(_cell(one, top) for one in cells),
             )
             for key, value, mean, cells in rows
         ),
@@ -144,34 +149,9 @@ def _keys(metadata: Sequence[str]) -> list[str]:
     return sorted(key for key, known in values.items() if 2 <= len(known) <= MOST_VALUES)
 
 
-def _outcome(pairs: Pairs, alpha: float) -> Outcome:
-    from harness.compare.comparisons import Outcome, attempt
-    from harness.stats.intervals import difference_interval
-
-    if pairs.differs:
-        return Outcome(None, "; ".join(pairs.differs))
-    scored = pairs.scored
-    return attempt(
-        int(scored.sum()),
-        None if pairs.clusters is None else pairs.clusters[scored],
-        lambda: difference_interval(
-            pairs.candidate,
-            pairs.reference,
-            pairs.scale,
-            alpha,
-            pairs.clusters,
-            owners=pairs.owners,
-        ),
-    )
-
-
-def _mean(pairs: Pairs) -> float | None:
-    scored = pairs.scored
-    return float((pairs.candidate - pairs.reference)[scored].mean()) if scored.any() else None
-
-
-def _cell(pairs: Pairs, outcome: Outcome, top: float) -> Cell:
-    mean, n = _mean(pairs), int(pairs.scored.sum())
+def _cell(one: _Difference, top: float) -> Cell:
+    pairs, mean, outcome = one
+    n = int(pairs.scored.sum())
     low, high = outcome.bounds
     mark = "▲" if low is not None and low > 0 else "▼" if high is not None and high < 0 else ""
     said = f"{interval(low, high, signed=True, limits=(0.0,))}, n = {n:,}"
