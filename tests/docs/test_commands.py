@@ -18,8 +18,6 @@ from typing import Any
 import pytest
 from pages import PAGES, ROOT, Block, blocks
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "servers"))
-
 RUN = [page for page in PAGES if any(b.commands and b.reason is None for b in blocks(page))]
 
 

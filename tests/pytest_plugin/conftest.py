@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-# pytester forgets what a session imported, and numpy cannot be loaded twice in a process.
+# pytester forgets what a session imported. numpy cannot be loaded twice in a process, and of what
+# openai asks through a second copy would raise errors that the first does not know.
 import numpy  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import pytest
 import scipy.special  # noqa: F401
 from served_project import write_suite
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "servers"))
-
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Any]:
     pytest.importorskip("openai", reason="the extra 'server' is not installed")
     from scripted_server import Said, choice, serving
+
+    from harness.endpoints import Endpoint
 
     def answers(body: Mapping[str, Any], before: int) -> Said:
         """The adapter is right; the base is right on every second question."""
@@ -29,6 +29,8 @@ def server() -> Iterator[Any]:
         return choice("yes" if right else "no")
 
     with serving(answers) as script:
+        # With it all that openai loads for its first request.
+        Endpoint(script.url).get("/models")
         yield script
 
 
