@@ -37,9 +37,9 @@ def _asked_now(both: Run, run: Run) -> Run:
     """Of both, the samples of ``run``: with ``--limit`` it has a part of the baseline's, which
     chance has drawn. What it has and the baseline lacks stays, and counts as unscored."""
     own = run.outputs.select(["task", "sample_id"])
-    keys = own.group_by(["task", "sample_id"]).aggregate([])
+    keys = own.group_by(["task", "sample_id"], use_threads=False).aggregate([])
     outputs, scores = (
-        table.join(keys, keys=["task", "sample_id"], join_type="left semi")
+        table.join(keys, keys=["task", "sample_id"], join_type="left semi", use_threads=False)
         for table in (both.outputs, both.scores)
     )
     tasks = {

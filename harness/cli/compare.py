@@ -130,6 +130,10 @@ def _names(runs: Sequence[Run]) -> list[str]:
     names = [path.name for path in paths]
     if len(set(names)) == len(names):
         return names
+    if len(set(paths)) < len(paths):
+        raise UsageError(
+            "One run is named twice, and has nothing to be compared with. Name another."
+        )
     longer = [f"{path.parent.name}/{path.name}" for path in paths]
     return longer if len(set(longer)) == len(longer) else [str(path) for path in paths]
 

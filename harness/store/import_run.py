@@ -189,7 +189,7 @@ def _ranges(scores: pa.Table) -> dict[str, dict[str, Any]]:
     table = scores.select(["metric"]).append_column("ends", ends).append_column("inside", inside)
     # `all` skips nulls, so a metric without one value would pass for binary.
     table = table.append_column("known", value)
-    found = table.group_by("metric").aggregate(
+    found = table.group_by("metric", use_threads=False).aggregate(
         [("ends", "all"), ("inside", "all"), ("known", "count")]
     )
     return {

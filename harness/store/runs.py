@@ -374,9 +374,12 @@ def _read_table(path: Path, schema: pa.Schema, columns: Sequence[str] | None) ->
     if columns is not None:
         schema = pa.schema([schema.field(name) for name in schema.names if name in set(columns)])
     try:
-        # A file object, as pyarrow would read a folder name like `task=a` as a partition.
-        with path.open("rb") as file:
-            table = pq.ParquetFile(file).read(columns=None if columns is None else schema.names)
+        # A file, as pyarrow would read a folder name like `task=a` as a partition. pyarrow's own
+        # and no threads: buffers of a Python file, let go by a thread while the interpreter ends,
+        # abort the process, whose exit code is then no verdict (apache/arrow#34314).
+        with pa.OSFile(os.fsencode(path)) as file:
+            names = None if columns is None else schema.names
+            table = pq.ParquetFile(file).read(names, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise RunError(f"'{path}' cannot be read ({error}): the run is damaged.") from error
     return _conform(table, schema, str(path))

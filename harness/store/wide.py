@@ -20,5 +20,6 @@ def wide(outputs: pa.Table, scores: pa.Table) -> pa.Table:
     for metric in scores["metric"].unique().to_pylist():
         one = scores.filter(pc.equal(scores["metric"], metric)).select([*keys, "value"])
         one = one.rename_columns([*keys, f"score_{metric}"])
-        table = table.join(one, keys=keys, join_type="full outer")
-    return table.sort_by([(key, "ascending") for key in keys])
+        table = table.join(one, keys=keys, join_type="full outer", use_threads=False)
+    # Table.sort_by does it in threads of its own.
+    return table.take(pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys]))

@@ -102,3 +102,11 @@ def test_across_runs_nothing_is_laid_to_a_part(run, harness_cli, tmp_path):
     result = harness_cli("compare", run, other, "--json")
     found = json.loads(result.stdout)
     assert (found["attribution"], found["break_even"]) == ([], [])
+
+
+def test_a_run_beside_itself_is_refused(run, harness_cli, tmp_path):
+    other = tmp_path / "latest"
+    other.symlink_to(run, target_is_directory=True)
+    result = harness_cli("compare", run, other)
+    assert result.returncode == 2
+    assert "named twice" in result.stderr
