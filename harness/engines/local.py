@@ -35,7 +35,7 @@ from harness.types import (
 if TYPE_CHECKING:
     from harness.engines.rows import Decoded
 
-ENGINE = "transformers in process, 4"
+ENGINE = "transformers in process, 5"
 """Raise the number when a change here can change an answer."""
 
 PROBE = "Name one thing that this adapter was trained to change."
@@ -397,13 +397,14 @@ class LocalEngine:
         model.generation_config = GenerationConfig(
             pad_token_id=self.tokenizer.pad_token_id, eos_token_id=sorted(self._end_tokens)
         )
+        # Not ``prompts``: whoever asks for answers may be storing some at this moment.
+        probe = self._front.rendered([[{"role": "user", "content": PROBE}]])[0].tokens or ()
         if self.device == "cpu":
-            from harness.engines import allocator, packing
+            from harness.engines import allocator, attention, packing
 
             allocator.keep_freed()
             packing.pack(model, budget.free_bytes("cpu") // 4)
-        # Not ``prompts``: whoever asks for answers may be storing some at this moment.
-        probe = self._front.rendered([[{"role": "user", "content": PROBE}]])[0].tokens or ()
+            attention.install(model, probe)
         worn = Worn(model, probe)
         self._threads.settle(lambda: worn.logits([None] * 8))
         return worn

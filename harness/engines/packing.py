@@ -76,5 +76,11 @@ def _pack(module: Any, weight: Any) -> bool:
         return False
     if not float((ours - theirs).abs().max()) <= NEAR * float(theirs.abs().max()):
         return False
+    forward.packed = True  # type: ignore[attr-defined]
     module.forward = forward
     return True
+
+
+def is_packed(module: Any) -> bool:
+    """Whether the layer's weights were laid out here."""
+    return hasattr(vars(module).get("forward"), "packed")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.engines import adapters
+from harness.engines import adapters, packed_adapters
 from harness.engines.lanes import Turns
 from harness.errors import PreflightError
 
@@ -114,6 +114,7 @@ class Worn:
         name = f"adapter_{len(self._loaded)}"
         # The first adapter wraps the base.
         self.model, self._on = adapters.attach(self.model, folder, name), None
+        packed_adapters.pack(self.model, name)
         self._loaded[adapter] = (name, before)
         if adapters.adapter_sha256(folder) != before:
             raise PreflightError(f"The adapter in {folder} changed while it was loaded. Run again.")
