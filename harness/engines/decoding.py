@@ -27,6 +27,9 @@ copies the cache."""
 LEAVE = 0.75
 """Share of live rows below which the ended ones are taken out, where no other can join."""
 
+DECODE = 2
+"""Tokens of a prompt that are read in the time of one that is decoded, about."""
+
 
 def supports(model: Any) -> bool:
     """Whether the model keeps whole keys and values in every layer, and is told the positions."""
@@ -53,21 +56,17 @@ def decode(model: Any, prompts: Sequence[Prompt], how: How) -> Iterator[Decoded]
         return
     # One pass with several adapters keeps all others waiting.
     how = replace(how, mixes=lambda name: False, watch=lambda work: cast(None, work()))
-    streams = [_lane(model, mine, how) for mine in _dealt(prompts, how.lanes) if mine]
-    yield from lanes.merged(streams, how.begin)
-
-
-def _dealt(prompts: Sequence[Prompt], number: int) -> list[list[Prompt]]:
-    """The prompts of each lane: as many of each adapter for all, and what begins alike together."""
-    found: list[list[Prompt]] = [[] for _ in range(number)]
+    # Adapter by adapter: a lane that went ahead to the next one would have the other wait for each
+    # of its passes, as only one adapter is on at a time.
     for _, group in itertools.groupby(prompts, key=lambda p: p.adapter):
-        mine = lanes.dealt(list(group), number, lambda p: beginning(p) if p.shared else None)
-        # The one that has least gets most.
-        mine.sort(key=len, reverse=True)
-        found.sort(key=len)
-        for some, more in zip(found, mine, strict=True):
-            some += more
-    return found
+        dealt = lanes.dealt(
+            list(group),
+            how.lanes,
+            lambda p: len(p.tokens) - p.shared + DECODE * p.most,
+            lambda p: beginning(p) if p.shared else None,
+        )
+        streams = [_lane(model, mine, how) for mine in dealt if mine]
+        yield from lanes.merged(streams, how.begin)
 
 
 def _lane(model: Any, prompts: Sequence[Prompt], how: How) -> Iterator[list[Decoded]]:

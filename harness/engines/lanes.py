@@ -22,6 +22,9 @@ MOST = 2
 LEAST = 8
 """Rows that a lane must have: with fewer, the weights that every pass reads cost as much as the
 rows."""
+WHOLE = 10
+"""What belongs together stays so where it is at most such a part of a lane's share of the work:
+to read a beginning in both lanes costs less than a lane that waits for the other."""
 MOVING = frozenset({"dynamic", "longrope"})
 """Position embeddings that each pass may write into the model."""
 
@@ -42,24 +45,36 @@ def _still(model: Any) -> bool:
     return not kinds & MOVING
 
 
-def dealt(items: Sequence[T], lanes: int, together: Callable[[T], object]) -> list[list[T]]:
-    """The items, dealt out in turns; those of equal ``together`` that is not None to one lane,
-    unless they are more than a lane's share.
+def dealt(
+    items: Sequence[T],
+    lanes: int,
+    work: Callable[[T], int],
+    together: Callable[[T], object] = lambda item: None,
+) -> list[list[T]]:
+    """The items, each to the lane that has least to do, by the items' ``work``. Those of equal
+    ``together`` that is not None go to one lane, unless they are much of the whole.
 
     The same items always make the same lanes: what shares a batch must not hang on a clock.
     """
-    sizes: dict[object, int] = {}
+    groups: dict[object, int] = {}
     for item in items:
         key = together(item)
-        sizes[key] = sizes.get(key, 0) + 1
+        groups[key] = groups.get(key, 0) + work(item)
+    loads = [0] * lanes
+    most = sum(groups.values()) // (lanes * WHOLE)
     found: list[list[T]] = [[] for _ in range(lanes)]
     homes: dict[object, int] = {}
     for item in items:
         key = together(item)
-        shortest = min(range(lanes), key=lambda i: len(found[i]))
-        if key is not None and sizes[key] * lanes <= len(items):
-            shortest = homes.setdefault(key, shortest)
-        found[shortest].append(item)
+        lane = homes.get(key)
+        if lane is None:
+            lane = min(range(lanes), key=loads.__getitem__)
+            stays = key is not None and groups[key] <= most
+            # All that is to come, so that others go elsewhere from now on.
+            loads[lane] += groups[key] if stays else work(item)
+            if stays:
+                homes[key] = lane
+        found[lane].append(item)
     return found
 
 

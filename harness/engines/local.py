@@ -255,7 +255,7 @@ class LocalEngine:
         number = self._lanes(len(rows), rows[0].length)
         places = forcing.Places(self._model)
         try:
-            dealt = lanes.dealt(rows, number, lambda row: None)
+            dealt = lanes.dealt(rows, number, lambda row: row.length)
             streams = [self._forced(mine, number, places) for mine in dealt]
             if number == 1:
                 yield from itertools.chain.from_iterable(streams[0])

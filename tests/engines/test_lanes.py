@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -115,14 +115,25 @@ def test_who_cannot_be_prepared_keeps_nobody_waiting() -> None:
 
 
 def test_lanes_are_dealt_alike_and_what_belongs_together_stays() -> None:
-    items = [(i, "doc" if i % 5 == 0 else None) for i in range(20)]
-    one, two = dealt(items, 2, lambda item: item[1])
+    items = [(i, "doc" if i % 50 == 0 else None) for i in range(100)]
+
+    def deal(together: Callable[[tuple[int, str | None]], object]) -> list[list[Any]]:
+        return dealt(items, 2, lambda item: 1, together)
+
+    one, two = deal(lambda item: item[1])
     assert sorted([*one, *two]) == items
-    assert {len(one), len(two)} == {10}
+    assert {len(one), len(two)} == {50}
     assert sum(any(kind for _, kind in lane) for lane in (one, two)) == 1
-    assert (one, two) == tuple(dealt(items, 2, lambda item: item[1]))
-    # What all share does not put all into one lane.
-    assert [len(lane) for lane in dealt(items, 2, lambda item: "system")] == [10, 10]
+    assert [one, two] == deal(lambda item: item[1])
+    # What is much of the whole does not put all into one lane.
+    assert [len(lane) for lane in deal(lambda item: "system")] == [50, 50]
+
+
+def test_lanes_have_as_much_to_do_not_as_many() -> None:
+    """Of long prompts and short ones that begin alike among themselves, each lane gets half."""
+    items = [("long", 110)] * 30 + [("short", 14)] * 30
+    found = dealt(items, 2, lambda item: item[1], lambda item: item[0])
+    assert [sum(work for _, work in lane) for lane in found] == [1860, 1860]
 
 
 def model(**rope: Any) -> Any:
