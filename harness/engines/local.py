@@ -251,19 +251,26 @@ class LocalEngine:
         for one in rows:
             # All adapters are loaded before the first pass: passes go side by side.
             self._worn.name(one.request.adapter, one.request.adapter_sha256)
-        rows.sort(key=lambda row: (-row.length, row.request.key))
-        number = self._lanes(len(rows), rows[0].length)
+        rows.sort(key=lambda row: (row.request.adapter or "", -row.length, row.request.key))
         places = forcing.Places(self._model)
         try:
-            dealt = lanes.dealt(rows, number, lambda row: row.length)
-            streams = [self._forced(mine, number, places) for mine in dealt]
-            if number == 1:
-                yield from itertools.chain.from_iterable(streams[0])
-            else:
-                yield from lanes.merged(streams, self._threads.lane(number))
+            # As in decoding: lanes with different adapters would wait for each other's passes.
+            for _, group in itertools.groupby(rows, key=lambda row: row.request.adapter):
+                yield from self._told(list(group), places)
+                self._threads.restore()
         finally:
             places.close()
             self._threads.restore()
+
+    def _told(self, rows: Sequence[forcing.Row], places: forcing.Places) -> Iterator[Likelihood]:
+        """Likelihoods of rows with one adapter, the longest first."""
+        number = self._lanes(len(rows), rows[0].length)
+        dealt = lanes.dealt(rows, number, lambda row: row.length)
+        streams = [self._forced(mine, number, places) for mine in dealt]
+        if number == 1:
+            yield from itertools.chain.from_iterable(streams[0])
+        else:
+            yield from lanes.merged(streams, self._threads.lane(number))
 
     def _forced(
         self, rows: Sequence[forcing.Row], number: int, places: forcing.Places
