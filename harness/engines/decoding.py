@@ -59,13 +59,16 @@ def decode(model: Any, prompts: Sequence[Prompt], how: How) -> Iterator[Decoded]
     # Adapter by adapter: a lane that went ahead to the next one would have the other wait for each
     # of its passes, as only one adapter is on at a time.
     for _, group in itertools.groupby(prompts, key=lambda p: p.adapter):
+        mine = list(group)
+        number = max(1, min(how.lanes, len(mine) // lanes.LEAST))
         dealt = lanes.dealt(
-            list(group),
-            how.lanes,
+            mine,
+            number,
             lambda p: len(p.tokens) - p.shared + DECODE * p.most,
             lambda p: beginning(p) if p.shared else None,
+            lambda p: p.shared,
         )
-        streams = [_lane(model, mine, how) for mine in dealt if mine]
+        streams = [_lane(model, some, replace(how, lanes=number)) for some in dealt if some]
         yield from lanes.merged(streams, how.begin)
 
 

@@ -50,9 +50,11 @@ def dealt(
     lanes: int,
     work: Callable[[T], int],
     together: Callable[[T], object] = lambda item: None,
+    common: Callable[[T], int] = lambda item: 0,
 ) -> list[list[T]]:
-    """The items, each to the lane that has least to do, by the items' ``work``. Those of equal
-    ``together`` that is not None go to one lane, unless they are much of the whole.
+    """The items, each to the lane that has least to do, by the items' ``work``. ``common``: work
+    that a lane does once for all its items of equal ``together``; such items go to one lane,
+    unless they are much of the whole and what they have in common is little.
 
     The same items always make the same lanes: what shares a batch must not hang on a clock.
     """
@@ -60,20 +62,24 @@ def dealt(
     for item in items:
         key = together(item)
         groups[key] = groups.get(key, 0) + work(item)
-    loads = [0] * lanes
     most = sum(groups.values()) // (lanes * WHOLE)
-    found: list[list[T]] = [[] for _ in range(lanes)]
+    loads = [0] * lanes
+    found: list[list[T]] = [[] for _ in loads]
     homes: dict[object, int] = {}
+    begun: set[tuple[object, int]] = set()
     for item in items:
         key = together(item)
         lane = homes.get(key)
         if lane is None:
             lane = min(range(lanes), key=loads.__getitem__)
-            stays = key is not None and groups[key] <= most
-            # All that is to come, so that others go elsewhere from now on.
-            loads[lane] += groups[key] if stays else work(item)
-            if stays:
+            once = common(item) if key is not None else 0
+            if key is not None and (groups[key] <= most or once * lanes >= groups[key]):
                 homes[key] = lane
+                # All that is to come, so that others go elsewhere from now on.
+                loads[lane] += groups[key] + once
+            else:
+                loads[lane] += work(item) + (once if (key, lane) not in begun else 0)
+                begun.add((key, lane))
         found[lane].append(item)
     return found
 

@@ -11,6 +11,7 @@ A 4-bit layer is unpacked once, to the very values that its own kernel computes 
 
 from __future__ import annotations
 
+from types import MethodType
 from typing import Any
 
 ROWS = 64
@@ -54,30 +55,37 @@ def _weight(module: Any) -> Any:
     return dequantize_4bit(module.weight.data, module.weight.quant_state).to(torch.bfloat16)
 
 
+def _known(weight: Any) -> tuple[int, int]:
+    """Where the values lie, and how often they were changed there."""
+    return weight.data_ptr(), 0 if weight.is_inference() else weight._version
+
+
 def _pack(module: Any, weight: Any) -> bool:
     import torch
 
-    plain, bias = module.forward, module.bias
+    own, bias, known = type(module).forward, module.bias, _known(module.weight)
     if bias is not None:
         bias = bias.detach().to(weight.dtype)
     try:
         laid = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), ROWS)
 
-        def forward(x: Any) -> Any:
-            # The packed product has no gradient and knows one type.
-            if x.dtype != torch.bfloat16 or torch.is_grad_enabled():
-                return plain(x)
+        def forward(self: Any, x: Any) -> Any:
+            # A copy of the layer (PEFT trains some whole) and weights put in later are not what
+            # was laid out. The packed product has no gradient and knows one type.
+            if _known(self.weight) != known or x.dtype != torch.bfloat16 or torch.is_grad_enabled():
+                return own(self, x)
             return torch.ops.mkldnn._linear_pointwise(x, laid, bias, "none", [], "")
 
         with torch.inference_mode():
             probe = torch.sin(torch.arange(2 * weight.shape[1])).reshape(2, -1).to(weight.dtype)
-            ours, theirs = forward(probe).float(), plain(probe).float()
+            ours, theirs = forward(module, probe).float(), own(module, probe).float()
     except RuntimeError:
         return False
     if not float((ours - theirs).abs().max()) <= NEAR * float(theirs.abs().max()):
         return False
     forward.packed = True  # type: ignore[attr-defined]
-    module.forward = forward
+    # A method, so that a copy of the layer has one of its own.
+    module.forward = MethodType(forward, module)
     return True
 
 

@@ -154,3 +154,22 @@ def test_it_stays_out_where_it_does_not_belong(able: None, monkeypatch: pytest.M
     wrong = model()
     assert not attention.install(wrong, PROBE)
     assert wrong.config._attn_implementation == "sdpa"
+
+
+def test_models_of_several_parts_and_older_torch_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    several = model()
+    several.config.get_text_config = lambda decoder: transformers.LlamaConfig()
+    assert not attention.install(several, PROBE)
+    fixed = model()
+    fixed._can_set_attn_implementation = lambda: False
+    assert not attention.install(fixed, PROBE)
+    monkeypatch.undo()
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    attention._gains.cache_clear()
+    try:
+        assert attention.install(model(), PROBE)
+        assert not attention._gains()
+    finally:
+        attention._gains.cache_clear()

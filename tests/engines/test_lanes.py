@@ -136,6 +136,17 @@ def test_lanes_have_as_much_to_do_not_as_many() -> None:
     assert [sum(work for _, work in lane) for lane in found] == [1860, 1860]
 
 
+def test_what_costs_more_to_begin_than_to_do_is_begun_once() -> None:
+    """Six documents with eight questions each: no lane reads what the other has read."""
+    items = [document for document in range(6) for _ in range(8)]
+    found = dealt(items, 2, lambda item: 60, lambda item: item, lambda item: 1500)
+    assert [sorted(set(lane)) for lane in found] == [[0, 2, 4], [1, 3, 5]]
+    # Cheap ones are begun in both.
+    found = dealt(items, 2, lambda item: 60, lambda item: item, lambda item: 40)
+    assert [len(lane) for lane in found] == [24, 24]
+    assert {len(set(lane)) for lane in found} == {6}
+
+
 def model(**rope: Any) -> Any:
     config = SimpleNamespace(rope_parameters=rope)
     return SimpleNamespace(config=SimpleNamespace(get_text_config=lambda decoder: config))

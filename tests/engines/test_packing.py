@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra 'local' is not installed")
 
 from harness.engines import packing  # noqa: E402
+from harness.engines.worn import Worn  # noqa: E402
+from harness.errors import PreflightError  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="this torch has no oneDNN"
@@ -38,6 +42,26 @@ def test_gradients_and_other_types_go_the_plain_way() -> None:
     packed(x).sum().backward()
     assert x.grad is not None
     assert packed[0].weight.grad is not None
+
+
+@torch.inference_mode()
+def test_other_weights_than_were_packed_count() -> None:
+    """A copy that PEFT trains whole, weights that an initialisation puts in, weights written."""
+    x = torch.randn(2, 48, dtype=torch.bfloat16)
+    with torch.inference_mode(False):
+        packed = model()
+        packing.pack(packed, 1 << 30)
+        copied, put, written = (copy.deepcopy(packed[0]), model()[0], model()[0])
+        packing.pack(torch.nn.Sequential(put), 1 << 30)
+        packing.pack(torch.nn.Sequential(written), 1 << 30)
+        copied.weight.data += 1
+        put.weight.data = put.weight.data + 1
+        with torch.no_grad():
+            written.weight.add_(1)
+    for layer in (copied, put, written):
+        wanted = torch.nn.functional.linear(x, layer.weight, layer.bias)
+        torch.testing.assert_close(layer(x), wanted, rtol=2**-6, atol=2**-6)
+        assert float((layer(x) - packed[0](x)).abs().max()) > 1
 
 
 def test_what_does_not_fit_or_is_no_bfloat16_stays() -> None:
@@ -71,3 +95,48 @@ def test_a_4_bit_layer_gives_its_own_values() -> None:
         packed(x)
         assert packing.pack(packed, 1 << 30) == 1
         torch.testing.assert_close(packed(x), wanted, rtol=2**-6, atol=2**-7)
+
+
+def language_model() -> Any:
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=97,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        initializer_range=0.2,
+    )
+    return transformers.LlamaForCausalLM(config).bfloat16().eval()
+
+
+def trained(folder: Path, **options: Any) -> str:
+    peft = pytest.importorskip("peft", reason="the extra 'local' is not installed")
+    config = peft.LoraConfig(task_type="CAUSAL_LM", r=4, **options)
+    made = peft.get_peft_model(language_model(), config)
+    for name, weight in made.named_parameters():
+        if "modules_to_save" in name or "lora_B" in name:
+            weight.data += 0.3 * torch.randn_like(weight)
+    made.save_pretrained(str(folder))
+    return str(folder)
+
+
+def test_layers_that_an_adapter_trains_whole_are_the_adapters(tmp_path: Path) -> None:
+    folder = trained(tmp_path, target_modules=["q_proj"], modules_to_save=["down_proj"])
+    found = []
+    for pack in (False, True):
+        model = language_model()
+        assert not pack or packing.pack(model, 1 << 30)
+        worn = Worn(model, range(3, 20))
+        found.append(worn.logits([worn.name(folder)]))
+    bare = worn.logits([None])
+    assert float((found[1] - found[0]).abs().max()) < 0.1 < float((found[0] - bare).abs().max())
+
+
+def test_an_adapter_that_rewrites_the_base_is_refused_all_the_same(tmp_path: Path) -> None:
+    folder = trained(tmp_path, target_modules=["q_proj"], init_lora_weights="pissa")
+    model = language_model()
+    packing.pack(model, 1 << 30)
+    with pytest.raises(PreflightError, match="changed the base itself"):
+        Worn(model, range(3, 20)).name(folder)
