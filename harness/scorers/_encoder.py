@@ -27,6 +27,9 @@ _OWNERS = {
     "bert-base-chinese": "google-bert",
 }
 
+DRAWS = 20
+"""Names of a temporary folder that are tried; one in 200 has an unwelcome pair of letters."""
+
 _folders: dict[str, Path] = {}
 """Where encoders were found: the folder of a converted one is not where its reference leads."""
 
@@ -243,10 +246,16 @@ def _safe_name(folder: Path, config: dict[str, Any]) -> Iterator[str]:
     if ("t5" in str(folder)) == is_t5:
         yield str(folder)
         return
-    with tempfile.TemporaryDirectory() as parent:
-        # The random part of the parent's name may hold the two letters as well.
-        link = Path(parent) / ("t5" if is_t5 else "encoder")
-        link.symlink_to(folder.absolute(), target_is_directory=True)
-        if ("t5" in str(link)) != is_t5:
-            raise SourceError(f"bert-score would misread the path {link}. Try again.")
-        yield str(link)
+    name = "t5" if is_t5 else "encoder"
+    for _ in range(DRAWS):
+        with tempfile.TemporaryDirectory() as parent:
+            link = Path(parent) / name
+            # The random part of the parent's name may hold the two letters as well.
+            if ("t5" in str(link)) == is_t5:
+                link.symlink_to(folder.absolute(), target_is_directory=True)
+                yield str(link)
+                return
+    raise SourceError(
+        "bert-score takes every path with 't5' in it for a T5 model, and "
+        f"'{tempfile.gettempdir()}' has it. Set TMPDIR to another folder."
+    )

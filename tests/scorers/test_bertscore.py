@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from encoded import MINILM, abstracts_and_titles, fetched, sentences_and_titles
 
 from harness.errors import SourceError, SuiteError
-from harness.scorers import BertScore, fingerprint, prepare, score_all
+from harness.scorers import BertScore, _encoder, fingerprint, prepare, score_all
 from harness.types import Sample
 
 PREDICTIONS = ["Copper sulfide hole layers", "A cat sat on the mat", "Monetary policy", "a"]
@@ -214,6 +215,23 @@ def test_a_path_that_looks_like_t5_loads_the_same_model(folder: Path, tmp_path: 
     # A local folder is known by its weights, not by its place.
     assert BertScore(encoder=str(folder)).metrics == BertScore(encoder=str(link)).metrics
     assert fingerprint(BertScore(encoder=str(folder))) == fingerprint(BertScore(str(link)))
+
+
+def test_a_random_name_that_looks_like_t5_is_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "part5"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "_name_sequence", iter(["at5aaaaa", "bbbbbbbb"]))
+    with _encoder._safe_name(folder, {"model_type": "bert"}) as path:
+        assert "bbbbbbbb" in path
+        assert Path(path).resolve() == folder
+    (tmp_path / "t5").mkdir()
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t5"))
+    with pytest.raises(SourceError, match="TMPDIR"):
+        _encoder._safe_name(folder, {"model_type": "bert"}).__enter__()
 
 
 def test_an_encoder_that_is_not_there_is_an_error_and_never_another(tmp_path: Path) -> None:
