@@ -47,10 +47,8 @@ def install(model: Any, probe: Sequence[int]) -> bool:
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     model.set_attn_implementation(NAME)
-    changed = config._attn_implementation == NAME
-    if changed and float((_logits(model, probe) - before).abs().mean()) <= NEAR * float(
-        before.abs().mean()
-    ):
+    moved = (_logits(model, probe) - before).abs().mean()
+    if config._attn_implementation == NAME and float(moved) <= NEAR * float(before.abs().mean()):
         return True
     model.set_attn_implementation("sdpa")
     return False

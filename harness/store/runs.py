@@ -292,7 +292,7 @@ def _sync(path: Path) -> None:
 # --------------------------------------------------------------------------- reading
 
 
-def read_run(folder: Path, *, columns: Sequence[str] | None = None, judgments: bool = False) -> Run:
+def read_run(folder: Path, *, columns: Sequence[str] | None = None) -> Run:
     """Read a run folder, or the folder that a ``latest`` pointer names.
 
     ``columns``: those of ``outputs.parquet`` to load; None: all. Raises RunError with the remedy
